@@ -1,0 +1,135 @@
+//! Lives here: effects: what a committed task does outside, and where they go.
+//! Not here: when they are released (the committer), and how they reach a client (`actors`).
+//!
+//! Invariant: an effect exists only if its task committed (or was concluded as refused or
+//! failed), and with strict durability is delivered only when all its task saw is on disk.
+
+use std::fmt;
+use std::sync::Arc;
+
+use serde::{Deserialize, Serialize};
+use uuid::Uuid;
+
+use crate::object::ObjectId;
+
+/// Something to be told to a client, in the world's own types, not encoded yet.
+#[derive(Clone)]
+pub struct Payload(Arc<dyn erased_serde::Serialize + Send + Sync>);
+
+impl Payload {
+    /// Wraps any serializable value.
+    pub fn new(value: impl Serialize + Send + Sync + 'static) -> Self {
+        Self(Arc::new(value))
+    }
+}
+
+impl Serialize for Payload {
+    fn serialize<S: serde::Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        erased_serde::serialize(&*self.0, serializer)
+    }
+}
+
+impl fmt::Debug for Payload {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("Payload")
+    }
+}
+
+/// Names a session for ever, over reconnects and restarts.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+pub struct SessionId(pub Uuid);
+
+/// Why a command's outcome is an error. These are codes of the protocol.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Fault {
+    /// The world said no; the message is the world's.
+    Refused,
+    /// The task exceeded its budget of time or attempts.
+    Timeout,
+    /// The task panicked or met a fault in stored data; it was dead-lettered.
+    Failed,
+}
+
+/// What came of a command.
+#[derive(Debug, Clone)]
+pub enum Outcome {
+    /// It took effect; the payload is the world's reply.
+    Ok(Payload),
+    /// It left no trace in the world.
+    Error {
+        /// Why.
+        fault: Fault,
+        /// A word for the client.
+        message: String,
+    },
+}
+
+/// What a task does outside the world.
+#[derive(Debug, Clone)]
+pub enum Effect {
+    /// The session's login task committed; `you` is its own entity or object.
+    LoggedIn {
+        /// Who.
+        session: SessionId,
+        /// The session's own entity, if the world gave it one.
+        you: Option<ObjectId>,
+    },
+    /// The session's login was refused or failed.
+    LoginFailed {
+        /// Who.
+        session: SessionId,
+        /// Why, for the client.
+        message: String,
+    },
+    /// The outcome of the session's command `seq`.
+    Reply {
+        /// To whom.
+        session: SessionId,
+        /// The command's number.
+        seq: u64,
+        /// What came of it.
+        outcome: Outcome,
+    },
+    /// An event for one session.
+    Event {
+        /// To whom.
+        session: SessionId,
+        /// What.
+        payload: Payload,
+    },
+    /// The session ends; its client is told why.
+    Close {
+        /// Whose.
+        session: SessionId,
+        /// A word for the client.
+        message: String,
+    },
+}
+
+impl Effect {
+    /// The session that the effect is for.
+    pub fn session(&self) -> SessionId {
+        match self {
+            Self::LoggedIn { session, .. }
+            | Self::LoginFailed { session, .. }
+            | Self::Reply { session, .. }
+            | Self::Event { session, .. }
+            | Self::Close { session, .. } => *session,
+        }
+    }
+}
+
+/// Receives effects when they may leave the process.
+pub trait EffectSink: Send + Sync + 'static {
+    /// Takes effects in commit order. Must not block: it is called on the committer's thread.
+    fn deliver(&self, effects: Vec<Effect>);
+}
+
+/// A sink that drops everything: for worlds without clients.
+#[derive(Debug, Clone, Copy, Default)]
+pub struct NoClients;
+
+impl EffectSink for NoClients {
+    fn deliver(&self, _: Vec<Effect>) {}
+}

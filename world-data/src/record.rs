@@ -1,0 +1,197 @@
+//! Lives here: what an epoch changes, as bytes: the payload of one journal record, written by the
+//! committer and read by the checkpointer and by recovery.
+//! Not here: the journal's own framing, checksums and files (`journal`).
+//!
+//! Invariant: a record names each row at most once, and applying it twice changes nothing.
+//!
+//! Layout of a change, all integers little-endian:
+//! `tag u8 | a u64 | b u64 | length u32 | length bytes`, with
+//! put: a = id, b = home, bytes = row; remove: a = id, b = home (of the removed row's object);
+//! bind: a = target id, b = home of the name, bytes = name; unbind: a = 0, b = home, bytes = name;
+//! meta: bytes = `key \0 value`; dead: a = number, bytes = the dead letter as JSON.
+//!
+//! A row is `flags u8 (1 = entity) | kind u16 | x f64, y f64 if entity | MessagePack of the object`.
+
+use std::ops::Range;
+
+use crate::line::{Home, Point};
+use crate::object::{Kinds, ObjectId, Value};
+
+const HEAD: usize = 1 + 8 + 8 + 4;
+
+/// One change, with its bytes borrowed from the record.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub(crate) enum Change<'a> {
+    Put { id: ObjectId, home: Home, row: &'a [u8] },
+    Remove { id: ObjectId, home: Home },
+    Bind { home: Home, name: &'a str, id: ObjectId },
+    Unbind { home: Home, name: &'a str },
+    Meta { key: &'a str, value: &'a [u8] },
+    Dead { number: u64, letter: &'a [u8] },
+}
+
+fn head(into: &mut Vec<u8>, tag: u8, a: u64, b: u64, length: usize) {
+    into.push(tag);
+    into.extend_from_slice(&a.to_le_bytes());
+    into.extend_from_slice(&b.to_le_bytes());
+    into.extend_from_slice(&(length as u32).to_le_bytes());
+}
+
+impl Change<'_> {
+    /// Appends the change to a record.
+    pub(crate) fn write(&self, into: &mut Vec<u8>) {
+        match *self {
+            Self::Put { id, home, row } => {
+                head(into, 1, id.raw(), home.0, row.len());
+                into.extend_from_slice(row);
+            }
+            Self::Remove { id, home } => head(into, 2, id.raw(), home.0, 0),
+            Self::Bind { home, name, id } => {
+                head(into, 3, id.raw(), home.0, name.len());
+                into.extend_from_slice(name.as_bytes());
+            }
+            Self::Unbind { home, name } => {
+                head(into, 4, 0, home.0, name.len());
+                into.extend_from_slice(name.as_bytes());
+            }
+            Self::Meta { key, value } => {
+                head(into, 5, 0, 0, key.len() + 1 + value.len());
+                into.extend_from_slice(key.as_bytes());
+                into.push(0);
+                into.extend_from_slice(value);
+            }
+            Self::Dead { number, letter } => {
+                head(into, 6, number, 0, letter.len());
+                into.extend_from_slice(letter);
+            }
+        }
+    }
+}
+
+/// Appends the put of a live object, encoding it straight into the record.
+pub(crate) fn write_put(
+    into: &mut Vec<u8>,
+    id: ObjectId,
+    home: Home,
+    at: Option<Point>,
+    value: &Value,
+) -> Result<(), String> {
+    let start = into.len();
+    head(into, 1, id.raw(), home.0, 0);
+    write_row(into, at, value)?;
+    let length = (into.len() - start - HEAD) as u32;
+    into[start + HEAD - 4..start + HEAD].copy_from_slice(&length.to_le_bytes());
+    Ok(())
+}
+
+/// Appends a row.
+pub(crate) fn write_row(
+    into: &mut Vec<u8>,
+    at: Option<Point>,
+    value: &Value,
+) -> Result<(), String> {
+    into.push(u8::from(at.is_some()));
+    into.extend_from_slice(&value.kind().to_le_bytes());
+    if let Some(at) = at {
+        into.extend_from_slice(&at.x.to_le_bytes());
+        into.extend_from_slice(&at.y.to_le_bytes());
+    }
+    value.encode(into).map_err(|e| format!("kind {} can't be encoded: {e}", value.kind()))
+}
+
+/// Reads a row back.
+pub(crate) fn read_row(kinds: &Kinds, row: &[u8]) -> Result<(Option<Point>, Value), String> {
+    let mut rest = row;
+    let flags = take::<1>(&mut rest)?[0];
+    let kind = u16::from_le_bytes(take(&mut rest)?);
+    let at = match flags {
+        0 => None,
+        1 => {
+            let x = f64::from_le_bytes(take(&mut rest)?);
+            let y = f64::from_le_bytes(take(&mut rest)?);
+            Some(Point::new(x, y))
+        }
+        other => return Err(format!("unknown row flags {other}")),
+    };
+    Ok((at, kinds.decode(kind, rest)?))
+}
+
+fn take<const N: usize>(bytes: &mut &[u8]) -> Result<[u8; N], String> {
+    let (head, rest) = bytes.split_first_chunk().ok_or("the row ends too early")?;
+    *bytes = rest;
+    Ok(*head)
+}
+
+/// The changes of a record, in order, each with the range of the record it stands in.
+///
+/// # Errors
+/// An item is an error, and the last, when the record is damaged: it names the offset.
+pub(crate) fn changes(
+    record: &[u8],
+) -> impl Iterator<Item = Result<(Change<'_>, Range<usize>), String>> {
+    let mut at = 0;
+    let mut failed = false;
+    std::iter::from_fn(move || {
+        if failed || at == record.len() {
+            return None;
+        }
+        let item = read_change(record, at).map_err(|e| format!("{e} at offset {at}"));
+        match &item {
+            Ok((_, range)) => at = range.end,
+            Err(_) => failed = true,
+        }
+        Some(item)
+    })
+}
+
+fn read_change(record: &[u8], at: usize) -> Result<(Change<'_>, Range<usize>), String> {
+    let mut rest = &record[at..];
+    let [tag] = take(&mut rest)?;
+    let a = u64::from_le_bytes(take(&mut rest)?);
+    let home = Home(u64::from_le_bytes(take(&mut rest)?));
+    let length = u32::from_le_bytes(take(&mut rest)?) as usize;
+    let bytes = rest.get(..length).ok_or("the record ends too early")?;
+    let id = || ObjectId::from_raw(a).ok_or_else(|| format!("{a} is no object id"));
+    let text = || std::str::from_utf8(bytes).map_err(|_| "a name is not UTF-8".to_owned());
+    let change = match tag {
+        1 => Change::Put { id: id()?, home, row: bytes },
+        2 => Change::Remove { id: id()?, home },
+        3 => Change::Bind { home, name: text()?, id: id()? },
+        4 => Change::Unbind { home, name: text()? },
+        5 => {
+            let split = bytes.iter().position(|b| *b == 0).ok_or("a meta key has no end")?;
+            let key = std::str::from_utf8(&bytes[..split]).map_err(|_| "a meta key is not UTF-8")?;
+            Change::Meta { key, value: &bytes[split + 1..] }
+        }
+        6 => Change::Dead { number: a, letter: bytes },
+        other => return Err(format!("unknown change {other}")),
+    };
+    Ok((change, at..at + HEAD + length))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn changes_come_back_as_written() {
+        let id = ObjectId::from_raw(77).unwrap();
+        let home = Home(9);
+        let all = [
+            Change::Put { id, home, row: b"row" },
+            Change::Remove { id, home },
+            Change::Bind { home, name: "a/b", id },
+            Change::Unbind { home, name: "a/b" },
+            Change::Meta { key: "k", value: b"\0v" },
+            Change::Dead { number: 3, letter: b"{}" },
+        ];
+        let mut record = Vec::new();
+        for change in &all {
+            change.write(&mut record);
+        }
+        let read: Vec<_> = changes(&record).map(|c| c.unwrap().0).collect();
+        assert_eq!(read, all);
+        record.truncate(record.len() - 1);
+        assert!(changes(&record).last().unwrap().unwrap_err().contains("too early"));
+    }
+}

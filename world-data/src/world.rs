@@ -1,0 +1,194 @@
+//! Lives here: `trait World`, what an author writes, and what its parallel tick sees and returns.
+//! Not here: the transaction's own interface (`task`), and anything of sockets or actors.
+
+use std::fmt::Debug;
+
+use serde::{Serialize, de::DeserializeOwned};
+
+use crate::effect::SessionId;
+use crate::line::{Home, Map, Point};
+use crate::object::{Kinds, Object, ObjectId, Value, typed};
+use crate::task::{Stop, Task};
+
+/// Who a task runs for.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Caller {
+    /// The session.
+    pub session: SessionId,
+    /// The name it logged in with: the same account has the same name for ever.
+    pub name: String,
+    /// The session's own entity, as [`World::login`] returned it.
+    pub you: Option<ObjectId>,
+}
+
+/// The rules of a world. Handlers are plain single-threaded code; each call is a transaction that
+/// may be run again, so they reach the world through [`Task`] only and keep nothing themselves.
+pub trait World: Send + Sync + Sized + 'static {
+    /// The world's name; a store of another world is refused.
+    const NAME: &'static str;
+    /// What a client asks, exactly once.
+    type Command: DeserializeOwned + Serialize + Debug + Send + 'static;
+    /// What it is answered.
+    type Reply: Serialize + Send + Sync + 'static;
+    /// What a client steers with: the newest wins.
+    type Input: DeserializeOwned + Debug + Send + 'static;
+    /// What others see of an entity.
+    type View: Serialize + Send + Sync + 'static;
+
+    /// The geometry. Fixed for the life of a store.
+    fn map(&self) -> Map;
+
+    /// How far a session sees, in metres.
+    fn view_radius(&self) -> f64 {
+        96.0
+    }
+
+    /// The kinds of objects this world stores.
+    fn kinds(&self) -> Kinds;
+
+    /// Makes the world, once per store.
+    fn genesis(&self, task: &mut Task<'_>) -> Result<(), Stop>;
+
+    /// A session logs in; returns its own entity, if it has one. `who.you` is `None` here.
+    fn login(&self, task: &mut Task<'_>, who: &Caller) -> Result<Option<ObjectId>, Stop>;
+
+    /// A session has logged out or its time to come back has passed.
+    fn logout(&self, task: &mut Task<'_>, who: &Caller) -> Result<(), Stop>;
+
+    /// A client's command.
+    fn command(
+        &self,
+        task: &mut Task<'_>,
+        who: &Caller,
+        command: Self::Command,
+    ) -> Result<Self::Reply, Stop>;
+
+    /// A client's input.
+    fn input(&self, task: &mut Task<'_>, who: &Caller, input: Self::Input) -> Result<(), Stop>;
+
+    /// What becomes of one entity in one tick. Called in parallel, for all entities of a region as
+    /// they stood at the tick's start; must depend on its arguments only.
+    fn tick(&self, tick: &Tick<'_>, entity: Entity<'_>) -> Step {
+        let _ = (tick, entity);
+        Step::Stay
+    }
+
+    /// What others see of an entity; `None` if it can't be seen.
+    fn view(&self, entity: Entity<'_>) -> Option<Self::View>;
+}
+
+/// An object with a position, as it stands now.
+#[derive(Debug, Clone, Copy)]
+pub struct Entity<'a> {
+    pub(crate) id: ObjectId,
+    pub(crate) at: Point,
+    pub(crate) value: &'a Value,
+}
+
+impl<'a> Entity<'a> {
+    /// Its id.
+    pub fn id(self) -> ObjectId {
+        self.id
+    }
+
+    /// Its position.
+    pub fn at(self) -> Point {
+        self.at
+    }
+
+    /// The object itself, if it is of type `T`.
+    pub fn get<T: Object>(self) -> Option<&'a T> {
+        typed(self.value)
+    }
+}
+
+/// What becomes of an entity in a tick.
+#[derive(Debug, Clone, Default)]
+pub enum Step {
+    /// Nothing.
+    #[default]
+    Stay,
+    /// It moves.
+    Go(Point),
+    /// The object changes, and may move.
+    Become(Changed, Option<Point>),
+}
+
+/// An object's new value, type erased.
+#[derive(Debug, Clone)]
+pub struct Changed(pub(crate) Value);
+
+impl Step {
+    /// The object becomes `object` and stays where it is.
+    pub fn become_(object: impl Object) -> Self {
+        Self::Become(Changed(std::sync::Arc::new(object)), None)
+    }
+
+    /// The object becomes `object` and moves to `at`.
+    pub fn become_at(object: impl Object, at: Point) -> Self {
+        Self::Become(Changed(std::sync::Arc::new(object)), Some(at))
+    }
+}
+
+/// The state that a tick sees: the region's entities as they stood at its start.
+#[derive(Clone, Copy)]
+pub struct Tick<'a> {
+    pub(crate) number: u64,
+    pub(crate) now_ms: u64,
+    pub(crate) seconds: f64,
+    pub(crate) seed: u64,
+    pub(crate) map: Map,
+    pub(crate) scene: &'a dyn Scene,
+}
+
+impl Debug for Tick<'_> {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Tick").field("number", &self.number).finish_non_exhaustive()
+    }
+}
+
+/// Cells of entities to look at.
+pub(crate) trait Scene: Sync {
+    fn visit(&self, cell: Home, see: &mut dyn FnMut(Entity<'_>));
+}
+
+impl Tick<'_> {
+    /// The tick's number in its region.
+    pub fn number(&self) -> u64 {
+        self.number
+    }
+
+    /// World time, in milliseconds since the Unix epoch.
+    pub fn now_ms(&self) -> u64 {
+        self.now_ms
+    }
+
+    /// The world time that this tick covers, in seconds (dilated when the region is overloaded).
+    pub fn seconds(&self) -> f64 {
+        self.seconds
+    }
+
+    /// The geometry.
+    pub fn map(&self) -> &Map {
+        &self.map
+    }
+
+    /// Random numbers for one entity in this tick: the same however the work is spread.
+    pub fn random(&self, id: ObjectId) -> fastrand::Rng {
+        fastrand::Rng::with_seed(
+            self.seed ^ self.number.rotate_left(40) ^ id.raw().wrapping_mul(0x9E37_79B9_7F4A_7C15),
+        )
+    }
+
+    /// Shows every entity of the region within `radius` metres of `point`. Entities of other
+    /// regions are not seen.
+    pub fn nearby(&self, point: Point, radius: f64, mut see: impl FnMut(Entity<'_>)) {
+        for cell in self.map.cells_within(point, radius) {
+            self.scene.visit(cell, &mut |entity| {
+                if entity.at.distance(point) <= radius {
+                    see(entity);
+                }
+            });
+        }
+    }
+}
