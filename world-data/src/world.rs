@@ -60,11 +60,11 @@ pub trait World: Send + Sync + Sized + 'static {
         &self,
         task: &mut Task<'_>,
         who: &Caller,
-        command: Self::Command,
+        command: &Self::Command,
     ) -> Result<Self::Reply, Stop>;
 
     /// A client's input.
-    fn input(&self, task: &mut Task<'_>, who: &Caller, input: Self::Input) -> Result<(), Stop>;
+    fn input(&self, task: &mut Task<'_>, who: &Caller, input: &Self::Input) -> Result<(), Stop>;
 
     /// What becomes of one entity in one tick. Called in parallel, for all entities of a region as
     /// they stood at the tick's start; must depend on its arguments only.
