@@ -1,1 +1,25 @@
-//! Skeleton.
+//! The actors: regions, sessions, hubs, directory and supervisor. They turn messages into tasks
+//! and effects into messages.
+//!
+//! Not here: bytes and sockets (`src/gateway`), what a task may do and when it is durable
+//! (`world-data`), the rules (`worlds/`).
+//!
+//! The gateway's side of it: make a [`Post`], open the engine with it, [`Runtime::start`]; on each
+//! socket thread [`Runtime::hub`]; per socket [`Hub::enter`], then a reader that calls
+//! [`Link::receive`] and a writer that loops over [`Link::next`]; at the end [`Link::closed`].
+
+#![forbid(unsafe_code)]
+
+mod hub;
+mod link;
+mod refusal;
+mod runtime;
+mod settings;
+mod status;
+
+pub use hub::{Entry, Hub};
+pub use link::{Incoming, Link, Outgoing};
+pub use refusal::{Cause, Refusal};
+pub use runtime::{Post, Runtime};
+pub use settings::Settings;
+pub use status::{RegionStatus, SessionCounts, Status, WorkerStatus};

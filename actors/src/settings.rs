@@ -1,0 +1,63 @@
+//! Lives here: the numbers of the actors: how many, how fast, how much. Each is a bound or a
+//! period. Not here: where they come from (`src/config`), and the engine's own (`Options`).
+
+use std::time::Duration;
+
+/// The actors' numbers. `src/config` fills it in, checks it and hands it down.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Settings {
+    /// Worker threads that regions run on; at least 1.
+    pub workers: usize,
+    /// Ticks of a region, and frames of a session, per second.
+    pub tick_hz: u32,
+    /// Work that may wait in one region; above, it is handed back and sockets are not read.
+    pub queue_limit: usize,
+    /// Commands of one session that may be unanswered; above, its socket is not read.
+    pub window: usize,
+    /// How long a session outlives its socket.
+    pub session_linger: Duration,
+    /// Events kept per session until they are acknowledged; above, the oldest is dropped.
+    pub events_kept: usize,
+    /// Messages that may wait for a socket (welcome, replies, `forget`, `pong`); above, the socket
+    /// is closed with `too_slow` and the session stays resumable.
+    pub control_lane: usize,
+    /// Commands (and `publish`, `ack`, `ping`) per second of one session.
+    pub commands_per_second: u32,
+    /// Inputs per second of one session.
+    pub inputs_per_second: u32,
+    /// How many seconds' worth of commands or inputs may come at once.
+    pub burst_seconds: u32,
+    /// Sessions on this host, connected or away; above, logins are refused with `overloaded`.
+    pub max_sessions: usize,
+    /// Characters a name may have.
+    pub name_limit: usize,
+    /// How long a login or resume may take before it is refused with `overloaded`.
+    pub login_limit: Duration,
+}
+
+impl Default for Settings {
+    fn default() -> Self {
+        Self {
+            workers: std::thread::available_parallelism().map_or(1, std::num::NonZero::get),
+            tick_hz: 20,
+            queue_limit: 4096,
+            window: 64,
+            session_linger: Duration::from_secs(60),
+            events_kept: 1024,
+            control_lane: 256,
+            commands_per_second: 10_000,
+            inputs_per_second: 100,
+            burst_seconds: 2,
+            max_sessions: 20_000,
+            name_limit: 32,
+            login_limit: Duration::from_secs(10),
+        }
+    }
+}
+
+impl Settings {
+    /// The time between two ticks.
+    pub(crate) fn tick_period(&self) -> Duration {
+        Duration::from_secs(1) / self.tick_hz.max(1)
+    }
+}
