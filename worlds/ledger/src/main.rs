@@ -1,2 +1,2 @@
-//! Skeleton.
+//! Skeleton of the binary.
 fn main() {}

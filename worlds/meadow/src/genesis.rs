@@ -1,0 +1,168 @@
+//! Lives here: how the meadow began, and where new players appear.
+//! Not here: what happens afterwards (`rules`, `herd`).
+//!
+//! Invariant: the same seed makes the same meadow. All gold that will ever be is made here.
+
+use std::f64::consts::TAU;
+
+use world_data::{Point, Rng, Stop, Task};
+
+use crate::rules::METRES;
+use crate::things::{Coin, Look, Mushroom, Scenery, Sheep, Wolf};
+
+const SEED: u64 = 1898;
+/// A coin is worth 1 gold up to this.
+const MOST_GOLD: u64 = 5;
+/// Sheep in a flock.
+const FLOCK: u32 = 15;
+/// How far a flock is spread, in metres.
+const FLOCK_METRES: f64 = 30.0;
+/// Trees in a grove.
+const GROVE: u32 = 12;
+/// How far a grove is spread, in metres.
+const GROVE_METRES: f64 = 60.0;
+/// How far from its well a village reaches, in metres: nothing grows there.
+const VILLAGE_METRES: f64 = 40.0;
+/// Every so many coins one lies near a village, where players begin.
+const COIN_NEAR_VILLAGE_EVERY: u32 = 3;
+/// How far from the village that is at most, in metres.
+const COIN_NEAR_METRES: f64 = 150.0;
+
+/// The wells of the villages.
+pub const VILLAGES: [Point; 5] = [
+    Point::new(1024.0, 1040.0),
+    Point::new(470.0, 540.0),
+    Point::new(1560.0, 450.0),
+    Point::new(520.0, 1530.0),
+    Point::new(1590.0, 1570.0),
+];
+
+/// The world: how much of everything it begins with. Read at genesis only: a meadow that is
+/// stored already stays as it is.
+#[derive(Debug, Clone)]
+pub struct Meadow {
+    /// Coins on the ground, of 1 to 5 gold each.
+    pub coins: u32,
+    /// Mushrooms.
+    pub mushrooms: u32,
+    /// Sheep, in flocks.
+    pub sheep: u32,
+    /// Wolves.
+    pub wolves: u32,
+    /// Trees, in groves; as many bushes and twice as many flowers.
+    pub trees: u32,
+    /// Whether there are villages.
+    pub villages: bool,
+}
+
+impl Default for Meadow {
+    fn default() -> Self {
+        Self { coins: 3000, mushrooms: 250, sheep: 1500, wolves: 2, trees: 300, villages: true }
+    }
+}
+
+impl Meadow {
+    /// A meadow with nothing in it but grass: for tests and benches.
+    pub fn bare() -> Self {
+        Self { coins: 0, mushrooms: 0, sheep: 0, wolves: 0, trees: 0, villages: false }
+    }
+}
+
+/// Makes the meadow.
+pub(crate) fn make(meadow: &Meadow, task: &mut Task<'_>) -> Result<(), Stop> {
+    let random = &mut Rng::with_seed(SEED);
+    if meadow.villages {
+        for well in VILLAGES {
+            village(task, random, well)?;
+        }
+    }
+    for n in 0..meadow.coins {
+        let gold = random.u64(1..=MOST_GOLD);
+        let near = n.is_multiple_of(COIN_NEAR_VILLAGE_EVERY);
+        let well = near.then(|| VILLAGES[random.usize(..VILLAGES.len())]);
+        let at = well.map_or_else(|| outside(random), |well| around(random, well, COIN_NEAR_METRES));
+        task.create_at(Coin { gold }, at)?;
+    }
+    for _ in 0..meadow.mushrooms {
+        task.create_at(Mushroom::default(), outside(random))?;
+    }
+    for at in in_groups(random, meadow.sheep, FLOCK, FLOCK_METRES) {
+        task.create_at(Sheep::default(), at)?;
+    }
+    for _ in 0..meadow.wolves {
+        task.create_at(Wolf::default(), outside(random))?;
+    }
+    for at in in_groups(random, meadow.trees, GROVE, GROVE_METRES) {
+        scenery(task, random, Look::Tree, at)?;
+        let at = outside(random);
+        scenery(task, random, Look::Bush, at)?;
+        for _ in 0..2 {
+            let at = outside(random);
+            scenery(task, random, Look::Flower, at)?;
+        }
+    }
+    Ok(())
+}
+
+/// A well in the middle, stalls around it, houses around them.
+fn village(task: &mut Task<'_>, random: &mut Rng, well: Point) -> Result<(), Stop> {
+    scenery(task, random, Look::Well, well)?;
+    for (look, count, metres) in [(Look::Stall, 4, 11.0), (Look::House, 7, 27.0)] {
+        let first = random.f64();
+        for n in 0..count {
+            let turn = (f64::from(n) + first + random.f64() * 0.3) / f64::from(count);
+            let at = beside(well, turn, metres + random.f64() * 5.0);
+            scenery(task, random, look, at)?;
+        }
+    }
+    Ok(())
+}
+
+fn scenery(task: &mut Task<'_>, random: &mut Rng, look: Look, at: Point) -> Result<(), Stop> {
+    let at = task.map().clamp(at);
+    task.create_at(Scenery { look, n: random.u8(..4) }, at)?;
+    Ok(())
+}
+
+/// Where a new player appears: between the stalls and the houses of some village.
+pub(crate) fn spawn_point(task: &mut Task<'_>) -> Point {
+    let random = task.random();
+    let well = VILLAGES[random.usize(..VILLAGES.len())];
+    let at = beside(well, random.f64(), 14.0 + random.f64() * 8.0);
+    task.map().clamp(at)
+}
+
+/// Places in groups of `size`, each group around a place of its own.
+fn in_groups(random: &mut Rng, count: u32, size: u32, metres: f64) -> Vec<Point> {
+    let mut middle = outside(random);
+    (0..count)
+        .map(|n| {
+            if n.is_multiple_of(size) {
+                middle = outside(random);
+            }
+            around(random, middle, metres)
+        })
+        .collect()
+}
+
+/// A place anywhere outside the villages.
+fn outside(random: &mut Rng) -> Point {
+    loop {
+        let at = Point::new(random.f64() * METRES, random.f64() * METRES);
+        if VILLAGES.iter().all(|well| well.distance(at) > VILLAGE_METRES) {
+            return at;
+        }
+    }
+}
+
+/// A place within `metres` of `middle`, more often near than far.
+fn around(random: &mut Rng, middle: Point, metres: f64) -> Point {
+    let at = beside(middle, random.f64(), random.f64() * metres);
+    Point::new(at.x.clamp(0.0, METRES - 1.0), at.y.clamp(0.0, METRES - 1.0))
+}
+
+/// The place `metres` from `middle` in a direction given in turns.
+fn beside(middle: Point, turn: f64, metres: f64) -> Point {
+    let (sin, cos) = (turn * TAU).sin_cos();
+    Point::new(middle.x + metres * cos, middle.y + metres * sin)
+}
