@@ -32,7 +32,10 @@ pub struct Ledger {
 
 impl Default for Ledger {
     fn default() -> Self {
-        Self { accounts: 100_000, balance: 1_000_000_000 }
+        Self {
+            accounts: 100_000,
+            balance: 1_000_000_000,
+        }
     }
 }
 
@@ -155,7 +158,10 @@ impl World for Ledger {
     }
 
     fn kinds(&self) -> Kinds {
-        Kinds::new().with::<Account>().with::<List>().with::<Books>()
+        Kinds::new()
+            .with::<Account>()
+            .with::<List>()
+            .with::<Books>()
     }
 
     fn genesis(&self, task: &mut Task<'_>) -> Result<(), Stop> {
@@ -166,7 +172,9 @@ impl World for Ledger {
             )));
         }
         // That the total fits also means that no balance can ever overflow.
-        let total = i64::try_from(accounts).ok().and_then(|n| n.checked_mul(balance));
+        let total = i64::try_from(accounts)
+            .ok()
+            .and_then(|n| n.checked_mul(balance));
         let total = total.ok_or_else(|| Stop::refused("the total must fit into 63 bits"))?;
         for account in 0..accounts {
             task.create_keyed(account, Account { balance })?;
@@ -227,7 +235,9 @@ fn balances(task: &mut Task<'_>, accounts: &[u64]) -> Result<Reply, Stop> {
     if accounts.len() > MAX_BALANCES {
         return Err(Stop::refused("too_many"));
     }
-    let balances = accounts.iter().map(|&n| known(task.read(account(n)?, |a| a.balance)));
+    let balances = accounts
+        .iter()
+        .map(|&n| known(task.read(account(n)?, |a| a.balance)));
     Ok(Reply::Balances(balances.collect::<Result<_, _>>()?))
 }
 
@@ -263,7 +273,12 @@ fn txn(task: &mut Task<'_>, ops: &[Op]) -> Result<Reply, Stop> {
 
 fn append(task: &mut Task<'_>, list: Ref<List>, key: u64, value: i64) -> Result<Read, Stop> {
     if task.find(list)?.is_none() {
-        task.create_keyed(key, List { values: vec![value] })?;
+        task.create_keyed(
+            key,
+            List {
+                values: vec![value],
+            },
+        )?;
         return Ok(Read::Appended(value));
     }
     task.update(list, |list| {

@@ -57,14 +57,28 @@ pub struct Meadow {
 
 impl Default for Meadow {
     fn default() -> Self {
-        Self { coins: 3000, mushrooms: 250, sheep: 1500, wolves: 2, trees: 300, villages: true }
+        Self {
+            coins: 3000,
+            mushrooms: 250,
+            sheep: 1500,
+            wolves: 2,
+            trees: 300,
+            villages: true,
+        }
     }
 }
 
 impl Meadow {
     /// A meadow with nothing in it but grass: for tests and benches.
     pub fn bare() -> Self {
-        Self { coins: 0, mushrooms: 0, sheep: 0, wolves: 0, trees: 0, villages: false }
+        Self {
+            coins: 0,
+            mushrooms: 0,
+            sheep: 0,
+            wolves: 0,
+            trees: 0,
+            villages: false,
+        }
     }
 }
 
@@ -78,9 +92,12 @@ pub(crate) fn make(meadow: &Meadow, task: &mut Task<'_>) -> Result<(), Stop> {
     }
     for n in 0..meadow.coins {
         let gold = random.u64(1..=MOST_GOLD);
-        let near = n.is_multiple_of(COIN_NEAR_VILLAGE_EVERY);
-        let well = near.then(|| VILLAGES[random.usize(..VILLAGES.len())]);
-        let at = well.map_or_else(|| outside(random), |well| around(random, well, COIN_NEAR_METRES));
+        let at = if n.is_multiple_of(COIN_NEAR_VILLAGE_EVERY) {
+            let well = VILLAGES[random.usize(..VILLAGES.len())];
+            around(random, well, COIN_NEAR_METRES)
+        } else {
+            outside(random)
+        };
         task.create_at(Coin { gold }, at)?;
     }
     for _ in 0..meadow.mushrooms {
@@ -120,7 +137,13 @@ fn village(task: &mut Task<'_>, random: &mut Rng, well: Point) -> Result<(), Sto
 
 fn scenery(task: &mut Task<'_>, random: &mut Rng, look: Look, at: Point) -> Result<(), Stop> {
     let at = task.map().clamp(at);
-    task.create_at(Scenery { look, n: random.u8(..4) }, at)?;
+    task.create_at(
+        Scenery {
+            look,
+            n: random.u8(..4),
+        },
+        at,
+    )?;
     Ok(())
 }
 
@@ -149,7 +172,10 @@ fn in_groups(random: &mut Rng, count: u32, size: u32, metres: f64) -> Vec<Point>
 fn outside(random: &mut Rng) -> Point {
     loop {
         let at = Point::new(random.f64() * METRES, random.f64() * METRES);
-        if VILLAGES.iter().all(|well| well.distance(at) > VILLAGE_METRES) {
+        if VILLAGES
+            .iter()
+            .all(|well| well.distance(at) > VILLAGE_METRES)
+        {
             return at;
         }
     }

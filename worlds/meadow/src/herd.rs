@@ -45,13 +45,27 @@ pub(crate) fn sheep(tick: &Tick<'_>, entity: Entity<'_>, sheep: &Sheep) -> Step 
     if looks && let Some(danger) = danger(tick, at) {
         let goal = tick.map().clamp(away(at, danger));
         let next = at.towards(goal, FLIGHT_SPEED * tick.seconds());
-        return Step::become_at(Sheep { goal: Some(goal), scared: true }, next);
+        return Step::become_at(
+            Sheep {
+                goal: Some(goal),
+                scared: true,
+            },
+            next,
+        );
     }
     if let Some(goal) = sheep.goal {
-        let speed = if sheep.scared { FLIGHT_SPEED } else { STROLL_SPEED };
+        let speed = if sheep.scared {
+            FLIGHT_SPEED
+        } else {
+            STROLL_SPEED
+        };
         let next = at.towards(goal, speed * tick.seconds());
         let arrives = next == goal;
-        return if arrives { Step::become_at(Sheep::default(), next) } else { Step::Go(next) };
+        return if arrives {
+            Step::become_at(Sheep::default(), next)
+        } else {
+            Step::Go(next)
+        };
     }
     if !looks {
         return Step::Stay;
@@ -61,7 +75,10 @@ pub(crate) fn sheep(tick: &Tick<'_>, entity: Entity<'_>, sheep: &Sheep) -> Step 
         return Step::Stay;
     }
     let goal = Some(around(tick, at, STROLL_METRES, &mut random));
-    Step::become_(Sheep { goal, scared: false })
+    Step::become_(Sheep {
+        goal,
+        scared: false,
+    })
 }
 
 /// One step of a wolf: it runs after the nearest sheep, lets it go when it has caught it, rests,
@@ -75,20 +92,53 @@ pub(crate) fn wolf(tick: &Tick<'_>, entity: Entity<'_>, wolf: &Wolf) -> Step {
         match nearest_sheep(tick, at) {
             Some(prey) if at.distance(prey) < CATCH => {
                 let rests_until_ms = tick.now_ms() + REST_MS;
-                return Step::become_(Wolf { rests_until_ms, ..Wolf::default() });
+                return Step::become_(Wolf {
+                    rests_until_ms,
+                    ..Wolf::default()
+                });
             }
-            Some(prey) => return run(tick, at, Wolf { goal: Some(prey), hunts: true, ..*wolf }),
+            Some(prey) => {
+                return run(
+                    tick,
+                    at,
+                    Wolf {
+                        goal: Some(prey),
+                        hunts: true,
+                        ..*wolf
+                    },
+                );
+            }
             None if wolf.goal.is_none() => {
                 let goal = around(tick, at, ROAM_METRES, &mut tick.random(id));
-                return run(tick, at, Wolf { goal: Some(goal), hunts: false, ..*wolf });
+                return run(
+                    tick,
+                    at,
+                    Wolf {
+                        goal: Some(goal),
+                        hunts: false,
+                        ..*wolf
+                    },
+                );
             }
             None => {}
         }
     }
-    let Some(goal) = wolf.goal else { return Step::Stay };
+    let Some(goal) = wolf.goal else {
+        return Step::Stay;
+    };
     let next = at.towards(goal, speed(wolf) * tick.seconds());
     let arrives = next == goal;
-    if arrives { Step::become_at(Wolf { goal: None, ..*wolf }, next) } else { Step::Go(next) }
+    if arrives {
+        Step::become_at(
+            Wolf {
+                goal: None,
+                ..*wolf
+            },
+            next,
+        )
+    } else {
+        Step::Go(next)
+    }
 }
 
 fn run(tick: &Tick<'_>, at: Point, wolf: Wolf) -> Step {
@@ -108,7 +158,9 @@ fn looks(tick: &Tick<'_>, entity: Entity<'_>) -> bool {
 /// The nearest thing to flee from.
 fn danger(tick: &Tick<'_>, at: Point) -> Option<Point> {
     nearest(tick, at, SHY_OF_WOLVES, |other| {
-        let player = other.get::<Player>().is_some_and(|player| player.session.is_some());
+        let player = other
+            .get::<Player>()
+            .is_some_and(|player| player.session.is_some());
         other.get::<Wolf>().is_some() || player && other.at().distance(at) <= SHY_OF_PLAYERS
     })
 }
@@ -143,10 +195,14 @@ fn away(at: Point, danger: Point) -> Point {
         return Point::new(at.x + FLIGHT_METRES, at.y);
     }
     let part = FLIGHT_METRES / distance;
-    Point::new(at.x + (at.x - danger.x) * part, at.y + (at.y - danger.y) * part)
+    Point::new(
+        at.x + (at.x - danger.x) * part,
+        at.y + (at.y - danger.y) * part,
+    )
 }
 
 fn around(tick: &Tick<'_>, at: Point, metres: f64, random: &mut Rng) -> Point {
     let (east, south) = (random.f64() * 2.0 - 1.0, random.f64() * 2.0 - 1.0);
-    tick.map().clamp(Point::new(at.x + east * metres, at.y + south * metres))
+    tick.map()
+        .clamp(Point::new(at.x + east * metres, at.y + south * metres))
 }

@@ -58,7 +58,11 @@ impl World for Meadow {
         }
         let at = genesis::spawn_point(task);
         let session = Some(who.session);
-        let player = Player { name: who.name.clone(), session, ..Player::default() };
+        let player = Player {
+            name: who.name.clone(),
+            session,
+            ..Player::default()
+        };
         let id = task.create_at(player, at)?.id();
         task.bind(&account, id)?;
         Ok(Some(id))
@@ -110,9 +114,16 @@ impl World for Meadow {
             herd::sheep(tick, entity, sheep)
         } else if let Some(wolf) = entity.get::<Wolf>() {
             herd::wolf(tick, entity, wolf)
-        } else if let Some(Mushroom { ripe_at_ms: Some(when) }) = entity.get() {
+        } else if let Some(Mushroom {
+            ripe_at_ms: Some(when),
+        }) = entity.get()
+        {
             let ripe = *when <= tick.now_ms();
-            if ripe { Step::become_(Mushroom { ripe_at_ms: None }) } else { Step::Stay }
+            if ripe {
+                Step::become_(Mushroom { ripe_at_ms: None })
+            } else {
+                Step::Stay
+            }
         } else {
             Step::Stay
         }
@@ -120,7 +131,9 @@ impl World for Meadow {
 
     fn view(&self, entity: Entity<'_>) -> Option<View> {
         if let Some(player) = entity.get::<Player>() {
-            return player.session.map(|_| View::Player { name: player.name.clone() });
+            return player.session.map(|_| View::Player {
+                name: player.name.clone(),
+            });
         }
         if let Some(coin) = entity.get::<Coin>() {
             return Some(View::Coin { gold: coin.gold });
@@ -147,16 +160,26 @@ impl World for Meadow {
 
 /// The player that a session plays: `login` gave every session one.
 fn you(who: &Caller) -> Result<Ref<Player>, Stop> {
-    let id = who.you.ok_or_else(|| Stop::Fault(format!("{} plays nobody", who.name)))?;
+    let id = who
+        .you
+        .ok_or_else(|| Stop::Fault(format!("{} plays nobody", who.name)))?;
     Ok(Ref::new(id))
 }
 
 /// One step of a walking player.
 fn walk(tick: &Tick<'_>, at: Point, player: &Player) -> Step {
-    let Some(target) = player.target else { return Step::Stay };
+    let Some(target) = player.target else {
+        return Step::Stay;
+    };
     let next = at.towards(target, SPEED * tick.seconds());
     if next == target {
-        Step::become_at(Player { target: None, ..player.clone() }, next)
+        Step::become_at(
+            Player {
+                target: None,
+                ..player.clone()
+            },
+            next,
+        )
     } else {
         Step::Go(next)
     }
@@ -194,7 +217,11 @@ fn pick(task: &mut Task<'_>, you: Ref<Player>, id: u64) -> Result<Reply, Stop> {
 
 fn check_reach(task: &mut Task<'_>, you: Ref<Player>, id: ObjectId) -> Result<(), Stop> {
     let (here, there) = (task.position(you.id())?, task.position(id)?);
-    if here.distance(there) > REACH { Err(Stop::refused("too_far")) } else { Ok(()) }
+    if here.distance(there) > REACH {
+        Err(Stop::refused("too_far"))
+    } else {
+        Ok(())
+    }
 }
 
 fn drop_gold(task: &mut Task<'_>, you: Ref<Player>, gold: i64) -> Result<Reply, Stop> {
@@ -219,7 +246,14 @@ fn give(task: &mut Task<'_>, you: Ref<Player>, to: u64, gold: i64) -> Result<Rep
     })?;
     if let Some(session) = friend.session {
         let name = task.read(you, |player| player.name.clone())?;
-        task.send(session, Payload::new(Event::Given { from: you.id(), name, gold }));
+        task.send(
+            session,
+            Payload::new(Event::Given {
+                from: you.id(),
+                name,
+                gold,
+            }),
+        );
     }
     Ok(Reply::Gold { gold: left })
 }
@@ -229,7 +263,10 @@ fn pay(task: &mut Task<'_>, you: Ref<Player>, gold: i64) -> Result<(u64, u64), S
     let gold = u64::try_from(gold).ok().filter(|gold| *gold > 0);
     let gold = gold.ok_or_else(|| Stop::refused("bad_amount"))?;
     task.update(you, |player| {
-        let left = player.gold.checked_sub(gold).ok_or_else(|| Stop::refused("insufficient"))?;
+        let left = player
+            .gold
+            .checked_sub(gold)
+            .ok_or_else(|| Stop::refused("insufficient"))?;
         player.gold = left;
         Ok((gold, left))
     })
@@ -243,16 +280,25 @@ fn say(task: &mut Task<'_>, you: Ref<Player>, text: &str) -> Result<Reply, Stop>
     if text.chars().count() > MAX_TEXT {
         return Err(Stop::refused("too_long"));
     }
-    let (name, at) = (task.read(you, |player| player.name.clone())?, task.position(you.id())?);
+    let (name, at) = (
+        task.read(you, |player| player.name.clone())?,
+        task.position(you.id())?,
+    );
     let mut listeners = Vec::new();
     task.nearby(at, EARSHOT, |entity| {
         listeners.extend(entity.get::<Player>().and_then(|player| player.session));
     })?;
-    let said = Payload::new(Event::Said { from: you.id(), name, text: text.to_owned() });
+    let said = Payload::new(Event::Said {
+        from: you.id(),
+        name,
+        text: text.to_owned(),
+    });
     for session in &listeners {
         task.send(*session, said.clone());
     }
-    Ok(Reply::Heard { heard: listeners.len() as u32 })
+    Ok(Reply::Heard {
+        heard: listeners.len() as u32,
+    })
 }
 
 fn me(task: &mut Task<'_>, you: Ref<Player>) -> Result<Reply, Stop> {

@@ -1,0 +1,175 @@
+//! Lives here: what must hold in the meadow whatever players do, however it is cut into regions.
+//! Not here: the single rules (`rules`).
+
+use meadow::{Meadow, SPEED};
+use proptest::prelude::*;
+
+use crate::stage::Stage;
+
+const PLAYERS: [&str; 3] = ["ann", "bob", "eve"];
+const COINS: [&str; 6] = ["c0", "c1", "c2", "c3", "c4", "c5"];
+/// The middle of the map, where regions meet.
+const MIDDLE: f64 = 1024.0;
+
+fn action() -> impl Strategy<Value = String> {
+    let player = || proptest::sample::select(&PLAYERS[..]);
+    let amount = -1..6_i32;
+    let place = || (-12..12_i32).prop_map(|metres| MIDDLE + f64::from(metres));
+    prop_oneof![
+        4 => (player(), proptest::sample::select(&COINS[..]))
+            .prop_map(|(who, coin)| format!(r#"{who} {{"pick": @{coin}}}"#)),
+        2 => (player(), amount.clone(), proptest::sample::select(&COINS[..]))
+            .prop_map(|(who, gold, _)| format!(r#"{who} {{"drop": {{"gold": {gold}}}}}"#)),
+        3 => (player(), player(), amount)
+            .prop_map(|(who, to, gold)| format!(r#"{who} {{"give": {{"to": @{to}, "gold": {gold}}}}}"#)),
+        4 => (player(), place(), place())
+            .prop_map(|(who, x, y)| format!(r#"{who} steers {{"go": [{x}, {y}]}}"#)),
+        1 => player().prop_map(|who| format!(r#"{who} {{"say": "hello"}}"#)),
+        1 => player().prop_map(|who| format!(r#"{who} "me""#)),
+        1 => player().prop_map(|who| format!("{who} hears")),
+        1 => player().prop_map(|who| format!("near {who}")),
+        1 => player().prop_map(|who| format!("{who} enters")),
+        3 => Just("wait 1".to_owned()),
+        1 => Just("census".to_owned()),
+    ]
+}
+
+/// Plays the actions; returns what came of each, and the gold that the census counts after each.
+fn play(actions: &[String], regions: usize) -> Vec<String> {
+    let mut stage = Stage::new(Meadow::bare(), regions);
+    for (n, who) in PLAYERS.iter().enumerate() {
+        stage.play(&format!("{who} at {} {MIDDLE}", MIDDLE + n as f64));
+    }
+    for (n, coin) in COINS.iter().enumerate() {
+        let (x, y) = (MIDDLE - 8.0 + 3.0 * n as f64, MIDDLE + 5.0 - 2.0 * n as f64);
+        stage.play(&format!("coin {coin} of {} at {x} {y}", n + 1));
+    }
+    let gold = r#"{"gold":21,"players":3}"#;
+    assert_eq!(stage.play("census"), gold);
+    let mut transcript = Vec::new();
+    for action in actions {
+        transcript.push(format!("{action} -> {}", stage.play(action)));
+        assert_eq!(stage.play("census"), gold, "after {action}");
+    }
+    transcript
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig { cases: 48, ..ProptestConfig::default() })]
+
+    /// G6, as far as regions stand still: place changes nothing. And gold is neither made nor lost.
+    #[test]
+    fn the_number_of_regions_changes_nothing(
+        actions in proptest::collection::vec(action(), 1..40),
+    ) {
+        let one = play(&actions, 1);
+        prop_assert_eq!(&play(&actions, 4), &one);
+        prop_assert_eq!(&play(&actions, 16), &one);
+    }
+
+    #[test]
+    fn nobody_is_faster_than_the_limit(
+        targets in proptest::collection::vec((any::<u8>(), -500.0..2500.0, -500.0..2500.0), 1..60),
+    ) {
+        let mut stage = Stage::new(Meadow::bare(), 16);
+        stage.play("ann at 1000 1000");
+        let mut last = stage.position("ann");
+        for (inputs, x, y) in targets {
+            // Many inputs in one tick are not faster than one.
+            for n in 0..inputs % 4 {
+                stage.play(&format!(r#"ann steers {{"go": [{x}, {}]}}"#, y + f64::from(n)));
+            }
+            stage.tick();
+            let now = stage.position("ann");
+            prop_assert!(last.distance(now) <= SPEED / 20.0 + 1e-9, "{:?} {:?}", last, now);
+            prop_assert!((0.0..2048.0).contains(&now.x) && (0.0..2048.0).contains(&now.y));
+            last = now;
+        }
+    }
+}
+
+#[test]
+fn a_sheep_flees_from_a_player_and_grazes_when_left_alone() {
+    let mut stage = Stage::new(Meadow::bare(), 1);
+    stage.play("sheep s at 500 500");
+    stage.play("wait 5");
+    let grazing = stage.position("s");
+    stage.play(&format!("ann at {} {}", grazing.x - 3.0, grazing.y));
+    stage.play("wait 3");
+    let (ann, fled) = (stage.position("ann"), stage.position("s"));
+    assert!(ann.distance(fled) > 8.0, "{ann:?} {fled:?}");
+    assert!(fled.x > grazing.x, "away from her, not past her");
+    stage.play("ann leaves");
+    stage.play("ann2 at 1500 1500");
+    stage.play("wait 60");
+    let later = stage.position("s");
+    assert!(
+        fled.distance(later) < 60.0,
+        "it strolls, it does not run: {fled:?} {later:?}"
+    );
+}
+
+#[test]
+fn a_wolf_chases_a_sheep_and_lets_it_go() {
+    let mut stage = Stage::new(Meadow::bare(), 1);
+    stage.play("sheep s at 500 500");
+    stage.play("wolf w at 520 500");
+    let before = stage.position("s");
+    let mut nearest = f64::MAX;
+    for _ in 0..20 * 60 {
+        stage.tick();
+        let (wolf, sheep) = (stage.position("w"), stage.position("s"));
+        nearest = nearest.min(wolf.distance(sheep));
+    }
+    let after = stage.position("s");
+    assert!(
+        before.distance(after) > 10.0,
+        "the sheep ran: {before:?} {after:?}"
+    );
+    assert!(nearest < 1.5, "the wolf got it: {nearest}");
+}
+
+#[test]
+fn the_same_ticks_make_the_same_meadow() {
+    let herd = || {
+        let world = Meadow {
+            sheep: 300,
+            wolves: 3,
+            ..Meadow::bare()
+        };
+        let mut stage = Stage::new(world, 4);
+        stage.play("ann at 1024 1024");
+        stage.play("wait 5");
+        stage.task(|_, task| {
+            let mut places = Vec::new();
+            let middle = world_data::Point::new(MIDDLE, MIDDLE);
+            task.nearby(middle, 2048.0, |entity| {
+                places.push((
+                    entity.id(),
+                    entity.at().x.to_bits(),
+                    entity.at().y.to_bits(),
+                ));
+            })?;
+            places.sort();
+            Ok(places)
+        })
+    };
+    let first = herd().unwrap();
+    assert_eq!(first.len(), 304);
+    assert_eq!(first, herd().unwrap());
+}
+
+#[test]
+fn genesis_makes_the_whole_meadow_and_its_gold_is_known() {
+    let mut stage = Stage::new(Meadow::default(), 16);
+    stage.play("ann enters");
+    let census = stage.play("census");
+    assert_eq!(census, r#"{"gold":9000,"players":1}"#);
+    assert_eq!(stage.purse("ann"), 0);
+    let home = stage.position("ann");
+    let village = meadow::VILLAGES
+        .iter()
+        .map(|well| well.distance(home))
+        .fold(f64::MAX, f64::min);
+    assert!(village < 40.0, "players begin in a village");
+}
