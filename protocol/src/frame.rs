@@ -132,9 +132,7 @@ pub fn frame<'a>(
             bytes.push(b',');
             json::write_hundredths(&mut bytes, dilation);
             bytes.push(b',');
-            json_list(&mut bytes, parts, |bytes, part| {
-                bytes.extend_from_slice(part)
-            });
+            json_list(&mut bytes, parts, Vec::extend_from_slice);
             bytes.push(b']');
         }
     }

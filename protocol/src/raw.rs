@@ -15,7 +15,7 @@ use crate::error::DecodeError;
 use crate::json;
 use crate::msgpack::Reader;
 use crate::server_message::{ReplyKind, ServerKind, ServerMessage};
-use crate::wire::{KindOf, Number};
+use crate::wire::{self, KindOf, Number};
 
 /// A payload that is not decoded yet. It shares the bytes of its message.
 #[derive(Clone, PartialEq, Eq)]
@@ -34,7 +34,7 @@ impl RawPayload {
     /// # Errors
     /// When it is not a `T`; says what was wrong.
     pub fn decode<'a, T: Deserialize<'a>>(&'a self) -> Result<T, DecodeError> {
-        value(self.codec, &self.bytes)
+        wire::read_value(self.codec, &self.bytes)
     }
 
     /// The payload as it was sent.
@@ -96,7 +96,7 @@ impl<R: DeserializeOwned> ServerMessage<R> {
     pub fn decode(codec: Codec, bytes: &[u8]) -> Result<Self, DecodeError> {
         let mut elements = Elements::read(codec, bytes)?;
         let KindOf(kind) = elements.next("the kind of the message")?;
-        message(kind, elements, |slice| value(codec, slice))
+        message(kind, elements, |slice| wire::read_value(codec, slice))
     }
 }
 
@@ -225,7 +225,7 @@ impl<'a> Elements<'a> {
     }
 
     fn next<T: Deserialize<'a>>(&mut self, name: &'static str) -> Result<T, DecodeError> {
-        value(self.codec, self.slice(name)?)
+        wire::read_value(self.codec, self.slice(name)?)
     }
 
     fn end(&self) -> Result<(), DecodeError> {
@@ -257,13 +257,5 @@ impl<'a> Visitor<'a> for ElementsVisitor<'_, 'a> {
                 .map_err(A::Error::custom)?;
         }
         Ok(())
-    }
-}
-
-/// Decodes one value that fills `bytes`. Its nesting has been checked with its message's.
-fn value<'a, T: Deserialize<'a>>(codec: Codec, bytes: &'a [u8]) -> Result<T, DecodeError> {
-    match codec {
-        Codec::MessagePack => rmp_serde::from_slice(bytes).map_err(DecodeError::new),
-        Codec::Json => serde_json::from_slice(bytes).map_err(DecodeError::new),
     }
 }

@@ -40,7 +40,8 @@ impl<'de, const LEAST: u64> Deserialize<'de> for Number<LEAST> {
                 }
             }
         }
-        deserializer.deserialize_u64(NumberVisitor)
+        // `any`, so that whatever stands there instead is refused in this visitor's words.
+        deserializer.deserialize_any(NumberVisitor)
     }
 }
 
@@ -71,7 +72,7 @@ impl<'de, K: Kind + Copy> Deserialize<'de> for KindOf<K> {
                     .ok_or_else(|| E::invalid_value(Unexpected::Str(name), &self))
             }
         }
-        deserializer.deserialize_str(KindVisitor(std::marker::PhantomData))
+        deserializer.deserialize_any(KindVisitor(std::marker::PhantomData))
     }
 }
 
@@ -108,14 +109,26 @@ pub(crate) fn read<'de, T: Deserialize<'de>>(
     bytes: &'de [u8],
 ) -> Result<T, DecodeError> {
     match codec {
-        Codec::MessagePack => {
-            crate::msgpack::check(bytes)?;
-            rmp_serde::from_slice(bytes).map_err(DecodeError::new)
-        }
-        Codec::Json => {
-            crate::json::check(bytes)?;
-            serde_json::from_slice(bytes).map_err(DecodeError::new)
-        }
+        Codec::MessagePack => crate::msgpack::check(bytes)?,
+        Codec::Json => crate::json::check(bytes)?,
+    }
+    read_value(codec, bytes)
+}
+
+/// Reads one value that fills `bytes`, whose nesting has been checked.
+pub(crate) fn read_value<'de, T: Deserialize<'de>>(
+    codec: Codec,
+    bytes: &'de [u8],
+) -> Result<T, DecodeError> {
+    use rmp_serde::decode::Error as MsgpackError;
+    match codec {
+        Codec::MessagePack => rmp_serde::from_slice(bytes).map_err(|error| match error {
+            MsgpackError::TypeMismatch(marker) => DecodeError::new(format_args!(
+                "invalid type: MessagePack {marker:?} where another type is expected"
+            )),
+            other => DecodeError::new(other),
+        }),
+        Codec::Json => serde_json::from_slice(bytes).map_err(DecodeError::new),
     }
 }
 
