@@ -1,18 +1,30 @@
-//! Lives here: the engine's outside: open, run a task, tick a region, stop.
-//! Not here: what a task may do (`task`), how an epoch gets to disk (`committer`).
+//! Lives here: the engine's outside: open, watch, flush, close; and its numbers.
+//! Not here: running tasks (`worker`), ticks (`tick`), how an epoch gets to disk (`committer`).
 
 use std::path::Path;
 use std::sync::Arc;
+use std::sync::atomic::Ordering;
 use std::time::Duration;
 
+use parking_lot::Mutex;
 use serde::{Deserialize, Serialize};
 
-use crate::effect::{Effect, EffectSink, Fault};
-use crate::line::{Home, Map, Point};
-use crate::object::{Kinds, ObjectId};
+use crate::checkpoint::Checkpointer;
+use crate::committer::Committer;
+use crate::effect::{EffectSink, Fault};
+use crate::journal::FileJournal;
+use crate::line::{Home, Map};
+use crate::object::ObjectId;
 use crate::partition::{Interval, Partition};
-use crate::task::{Stop, Task};
-use crate::world::{Entity, World};
+use crate::recovery;
+use crate::shared::{Clock, Pause, Shared, Start};
+use crate::store::{Store, StoreError};
+use crate::watch::Watch;
+use crate::worker::Worker;
+use crate::world::World;
+
+/// The folder of the journal, in the world's folder.
+const JOURNAL: &str = "journal";
 
 /// When effects may leave the process.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
@@ -48,6 +60,20 @@ pub struct Options {
     pub task_attempts: u32,
     /// Seeds all random numbers.
     pub seed: u64,
+    /// What the clock says at first, in milliseconds since the Unix epoch.
+    pub start_ms: u64,
+    /// Called once when the store fails, instead of aborting the process.
+    pub on_failure: Option<OnFailure>,
+}
+
+/// Called with the reason when the store fails.
+#[derive(Clone)]
+pub struct OnFailure(pub Arc<dyn Fn(&str) + Send + Sync>);
+
+impl std::fmt::Debug for OnFailure {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str("OnFailure")
+    }
 }
 
 impl Default for Options {
@@ -63,6 +89,8 @@ impl Default for Options {
             task_budget: Duration::from_millis(100),
             task_attempts: 64,
             seed: 0,
+            start_ms: 0,
+            on_failure: None,
         }
     }
 }
@@ -110,6 +138,8 @@ pub struct Report {
     pub regions: u32,
     /// The epoch it committed in; it is durable when [`Engine::durable_epoch`] reaches it.
     pub epoch: u64,
+    /// Why it left no trace, if it did not commit.
+    pub fault: Option<Fault>,
 }
 
 /// Names a region while it lives; a split or merge makes new ones.
@@ -125,87 +155,6 @@ pub struct Regions {
     pub list: Vec<(RegionId, Interval)>,
 }
 
-/// Follows an entity's position without a task: for interest.
-#[derive(Debug)]
-pub struct Watch {
-    _todo: (),
-}
-
-#[expect(clippy::todo, reason = "skeleton")]
-impl Watch {
-    /// The position at the last commit; `None` when the entity is gone.
-    pub fn at(&self) -> Option<Point> { todo!() }
-}
-
-/// The world's time, told from outside.
-#[derive(Debug, Default)]
-pub struct Clock {
-    _todo: (),
-}
-
-#[expect(clippy::todo, unused_variables, reason = "skeleton")]
-impl Clock {
-    /// Sets the time: milliseconds since the Unix epoch. The host calls it every few milliseconds;
-    /// it never goes back (an earlier value is ignored).
-    pub fn advance(&self, now_ms: u64) { todo!() }
-    /// The time, in milliseconds since the Unix epoch.
-    pub fn now_ms(&self) -> u64 { todo!() }
-}
-
-/// A world in memory and on disk. Cheap to clone.
-#[derive(Debug, Clone)]
-pub struct Engine {
-    _todo: (),
-}
-
-#[expect(clippy::todo, unused_variables, reason = "skeleton")]
-impl Engine {
-    /// Opens the world in `dir`, making it if there is none: recovers, runs genesis if it never
-    /// ran, starts the committer and the checkpointer.
-    pub fn open<W: World>(dir: &Path, world: &W, options: Options, sink: Arc<dyn EffectSink>) -> Result<Self, OpenError> { todo!() }
-    /// A world in memory only: effects leave at once, nothing is kept.
-    pub fn in_memory<W: World>(world: &W, options: Options, sink: Arc<dyn EffectSink>) -> Result<Self, OpenError> { todo!() }
-    /// A worker: what one thread runs tasks with.
-    pub fn worker(&self) -> Worker { todo!() }
-    /// The world's clock.
-    pub fn clock(&self) -> &Clock { todo!() }
-    /// The geometry.
-    pub fn map(&self) -> &Map { todo!() }
-    /// The regions as they are now.
-    pub fn regions(&self) -> Arc<Regions> { todo!() }
-    /// Follows an entity; keeps its cell in memory as long as the watch is held.
-    pub fn watch(&self, id: ObjectId) -> Option<Arc<Watch>> { todo!() }
-    /// All epochs up to this one are on disk.
-    pub fn durable_epoch(&self) -> u64 { todo!() }
-    /// Waits until everything committed so far is on disk.
-    pub fn flush(&self) { todo!() }
-    /// Flushes, writes a last checkpoint and stops the engine's threads.
-    pub fn close(&self) { todo!() }
-}
-
-/// Runs tasks on one thread.
-#[derive(Debug)]
-pub struct Worker {
-    _todo: (),
-}
-
-/// What changed in a region since it was last observed; see [`Worker::observe`].
-#[derive(Debug)]
-pub struct Scene<'a> {
-    _todo: std::marker::PhantomData<&'a ()>,
-}
-
-/// An entity that is new in its cell, moved or changed.
-#[derive(Debug, Clone, Copy)]
-pub struct Moved<'a> {
-    /// The entity as it stands now.
-    pub entity: Entity<'a>,
-    /// Its cell.
-    pub cell: Home,
-    /// Whether the object itself changed or is new in this cell (else it only moved).
-    pub changed: bool,
-}
-
 /// An entity that is no longer in a cell.
 #[derive(Debug, Clone, Copy)]
 pub struct Gone {
@@ -217,42 +166,244 @@ pub struct Gone {
     pub to: Option<Home>,
 }
 
-#[expect(clippy::todo, unused_variables, clippy::unused_self, reason = "skeleton")]
-impl Scene<'_> {
-    /// Entities that are new, moved or changed.
-    pub fn moved(&self, see: impl FnMut(Moved<'_>)) { todo!() }
-    /// Entities that left a cell.
-    pub fn gone(&self) -> &[Gone] { todo!() }
-    /// All entities of a cell of this region; loads it if need be.
-    pub fn cell(&mut self, cell: Home, see: impl FnMut(Entity<'_>)) { todo!() }
-    /// Live objects and entities in the region.
-    pub fn counts(&self) -> (usize, usize) { todo!() }
+/// A world in memory and on disk. Cheap to clone.
+#[derive(Debug, Clone)]
+pub struct Engine {
+    shared: Arc<Shared>,
+    /// The committer's thread, or the committer itself when it is stepped by hand.
+    committer: Arc<Mutex<Running>>,
 }
 
-/// What a tick did.
-#[derive(Debug, Clone, Copy, Default)]
-pub struct Ticked {
-    /// Entities looked at.
-    pub entities: usize,
-    /// Entities that changed.
-    pub changed: usize,
+#[derive(Debug)]
+enum Running {
+    No,
+    Thread(std::thread::JoinHandle<()>),
+    ByHand(Box<Committer>),
 }
 
-#[expect(clippy::todo, unused_variables, clippy::unused_self, reason = "skeleton")]
-impl Worker {
-    /// Runs one task to its end: as often as contention asks, then commits or leaves no trace.
-    /// `conclude` is called once and may add one last effect, released with the task's own.
-    pub fn execute<R>(
-        &mut self,
-        call: Call<'_>,
-        body: impl FnMut(&mut Task<'_>) -> Result<R, Stop>,
-        conclude: impl FnOnce(Done<R>) -> Option<Effect>,
-    ) -> Report { todo!() }
+impl Engine {
+    /// Opens the world in `dir`, making it if there is none: recovers, runs genesis if it never
+    /// ran, starts the committer and the checkpointer.
+    ///
+    /// # Errors
+    /// Says what is wrong with the folder and what to do; nothing in it is changed then.
+    pub fn open<W: World>(
+        dir: &Path,
+        world: &W,
+        options: Options,
+        sink: Arc<dyn EffectSink>,
+    ) -> Result<Self, OpenError> {
+        let (store, shared, journal) = prepare(dir, world, options, sink, None)?;
+        let folder = dir.join(JOURNAL);
+        let checkpointer = Checkpointer::start(store, &folder, &shared.options, failure(&shared))?;
+        shared.set_checkpointer(checkpointer);
+        let committer = Committer::new(Arc::clone(&shared), Box::new(journal));
+        let thread = committer
+            .start()
+            .map_err(|e| OpenError(format!("the system has no thread to give: {e}")))?;
+        let engine = Self {
+            shared,
+            committer: Arc::new(Mutex::new(Running::Thread(thread))),
+        };
+        engine.begin(world)?;
+        Ok(engine)
+    }
 
-    /// Ticks a region: every entity's [`World::tick`], in parallel where it pays, then the changes
-    /// as one task. Does nothing for a region that no longer exists (`None`).
-    pub fn tick<W: World>(&mut self, region: RegionId, world: &W, number: u64, seconds: f64) -> Option<Ticked> { todo!() }
+    /// A world in memory only: effects leave at once, nothing is kept.
+    ///
+    /// # Errors
+    /// When genesis fails.
+    pub fn in_memory<W: World>(
+        world: &W,
+        options: Options,
+        sink: Arc<dyn EffectSink>,
+    ) -> Result<Self, OpenError> {
+        let start = Start {
+            epoch: 1,
+            next_id: 1,
+            next_dead: 1,
+            partition: Partition::even(&world.map(), options.regions),
+            store: None,
+            pause: None,
+        };
+        let shared = Arc::new(Shared::new(world, options, sink, start));
+        let engine = Self {
+            shared,
+            committer: Arc::new(Mutex::new(Running::No)),
+        };
+        engine.begin(world)?;
+        Ok(engine)
+    }
 
-    /// Shows what changed in a region since the last call, then forgets it. `None` as above.
-    pub fn observe<R>(&mut self, region: RegionId, see: impl FnOnce(&mut Scene<'_>) -> R) -> Option<R> { todo!() }
+    fn begin<W: World>(&self, world: &W) -> Result<(), OpenError> {
+        self.shared.clock.advance(self.shared.options.start_ms);
+        let outcome = self.worker().genesis(world);
+        self.flush();
+        outcome.map_err(|why| OpenError(format!("the world {} can't begin: {why}", W::NAME)))
+    }
+
+    /// A worker: what one thread runs tasks with.
+    pub fn worker(&self) -> Worker {
+        Worker::new(Arc::clone(&self.shared))
+    }
+
+    /// The world's clock.
+    pub fn clock(&self) -> &Clock {
+        &self.shared.clock
+    }
+
+    /// The geometry.
+    pub fn map(&self) -> &Map {
+        &self.shared.map
+    }
+
+    /// The regions as they are now.
+    pub fn regions(&self) -> Arc<Regions> {
+        Arc::clone(&self.shared.table.load().public)
+    }
+
+    /// Follows an entity; keeps its cell in memory as long as the watch is held.
+    pub fn watch(&self, id: ObjectId) -> Option<Arc<Watch>> {
+        self.worker().watch(id)
+    }
+
+    /// The epoch that commits enter now.
+    pub fn epoch(&self) -> u64 {
+        self.shared.epoch.load(Ordering::SeqCst)
+    }
+
+    /// All epochs up to this one are on disk.
+    pub fn durable_epoch(&self) -> u64 {
+        self.shared.durable.load(Ordering::SeqCst)
+    }
+
+    /// Live objects in memory.
+    pub fn live_objects(&self) -> usize {
+        self.shared.live.load(Ordering::Relaxed)
+    }
+
+    /// Why the store failed, if it did: nothing is committed any more.
+    pub fn failure(&self) -> Option<&str> {
+        self.shared.failed.get().map(String::as_str)
+    }
+
+    /// Waits until everything committed so far is on disk, lazy writes included.
+    pub fn flush(&self) {
+        if self.shared.store.is_none() {
+            return;
+        }
+        self.shared.flush_all_lazy();
+        let target = self.epoch();
+        self.shared.signal.wake();
+        self.shared.wait_durable(target);
+    }
+
+    /// Flushes, then waits until LMDB itself is at that state.
+    pub fn checkpoint(&self) {
+        self.flush();
+        if let Some(checkpointer) = self.shared.checkpointer.get() {
+            checkpointer.wait_for(self.durable_epoch());
+        }
+    }
+
+    /// Flushes, writes a last checkpoint and stops the engine's threads. Tasks that run later are
+    /// not kept.
+    pub fn close(&self) {
+        self.flush();
+        let running = std::mem::replace(&mut *self.committer.lock(), Running::No);
+        if let Running::Thread(thread) = running {
+            self.shared.signal.stop();
+            if thread.join().is_err() {
+                self.shared.fail("the committer panicked".into());
+            }
+        }
+        if let Some(checkpointer) = self.shared.checkpointer.get() {
+            checkpointer.close();
+        }
+    }
+}
+
+/// Opening for the seeded simulator: no threads, every step by hand.
+#[doc(hidden)]
+impl Engine {
+    /// As [`Engine::open`], with the committer and the checkpointer stepped by hand, and `pause`
+    /// called wherever another task could run.
+    pub fn simulate<W: World>(
+        dir: &Path,
+        world: &W,
+        options: Options,
+        sink: Arc<dyn EffectSink>,
+        pause: Pause,
+    ) -> Result<Self, OpenError> {
+        let (store, shared, journal) = prepare(dir, world, options, sink, Some(pause))?;
+        let folder = dir.join(JOURNAL);
+        let by_hand = Checkpointer::by_hand(store, &folder, &shared.options, failure(&shared));
+        shared.set_checkpointer(by_hand);
+        let journal = Box::new(journal);
+        let committer = Box::new(Committer::new(Arc::clone(&shared), journal));
+        let running = Arc::new(Mutex::new(Running::ByHand(committer)));
+        let engine = Self {
+            shared,
+            committer: running,
+        };
+        engine.begin(world)?;
+        engine.step_commit();
+        Ok(engine)
+    }
+
+    /// One round of the committer.
+    pub fn step_commit(&self) -> bool {
+        match &mut *self.committer.lock() {
+            Running::ByHand(committer) => committer.round(),
+            _ => false,
+        }
+    }
+
+    /// One checkpoint.
+    pub fn step_checkpoint(&self) {
+        if let Some(checkpointer) = self.shared.checkpointer.get() {
+            checkpointer.step();
+        }
+    }
+}
+
+fn failure(shared: &Arc<Shared>) -> Arc<dyn Fn(String) + Send + Sync> {
+    let shared = Arc::downgrade(shared);
+    Arc::new(move |why| match shared.upgrade() {
+        Some(shared) => shared.fail(why),
+        None => tracing::error!(why, "the store failed after the engine was dropped"),
+    })
+}
+
+/// Recovers the store in `dir` and makes an engine's shared part from it.
+fn prepare<W: World>(
+    dir: &Path,
+    world: &W,
+    options: Options,
+    sink: Arc<dyn EffectSink>,
+    pause: Option<Pause>,
+) -> Result<(Arc<Store>, Arc<Shared>, FileJournal), OpenError> {
+    let fault = |e: StoreError| OpenError(format!("can't read the store: {e}"));
+    let map = world.map();
+    let store = Store::open(dir, W::NAME, &map, options.regions, options.store_bytes)?;
+    let store = Arc::new(store);
+    let (journal, epoch) = recovery::recover(&store, &dir.join(JOURNAL))?;
+    let stored = store.partition().map_err(fault)?;
+    let start = Start {
+        epoch,
+        next_id: store.id_limit().map_err(fault)?.max(1),
+        next_dead: store.next_dead().map_err(fault)?,
+        // Regions are static for now: the number asked for cuts the line anew at each start.
+        partition: Partition {
+            epoch: stored.epoch,
+            ..Partition::even(&map, options.regions)
+        },
+        store: Some(Arc::clone(&store)),
+        pause,
+    };
+    Ok((
+        store,
+        Arc::new(Shared::new(world, options, sink, start)),
+        journal,
+    ))
 }

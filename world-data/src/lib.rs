@@ -12,16 +12,38 @@ pub mod engine;
 pub mod line;
 pub mod object;
 pub mod partition;
-mod record;
 pub mod task;
+pub mod tick;
+pub mod watch;
+pub mod worker;
 pub mod world;
 
+mod batch;
+mod checkpoint;
+mod committer;
+mod journal;
+mod lane;
+mod metrics;
+mod record;
+mod recovery;
+mod region;
+mod run;
+mod shared;
+mod store;
+
 pub use effect::{Effect, EffectSink, Fault, NoClients, Outcome, Payload, SessionId};
-pub use engine::{Call, Class, Clock, Done, Durability, Engine, OpenError, Options, Report, Worker};
+pub use engine::{
+    Call, Class, Done, Durability, Engine, Gone, OnFailure, OpenError, Options, RegionId, Regions,
+    Report,
+};
+/// Random numbers, seeded per task or tick.
+pub use fastrand::Rng;
 pub use line::{Home, Map, Point};
 pub use object::{Kinds, Object, ObjectId, Ref};
 pub use partition::{Interval, Partition};
+pub use shared::Clock;
 pub use task::{Stop, Task};
-pub use world::{Caller, Entity, Step, Tick, World};
-/// Random numbers, seeded per task or tick.
-pub use fastrand::Rng;
+pub use tick::{Moved, Scene, Ticked};
+pub use watch::Watch;
+pub use worker::Worker;
+pub use world::{Caller, Changed, Entity, Step, Tick, World};

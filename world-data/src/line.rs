@@ -32,7 +32,10 @@ impl Point {
             return target;
         }
         let part = step / distance;
-        Self::new(self.x + (target.x - self.x) * part, self.y + (target.y - self.y) * part)
+        Self::new(
+            self.x + (target.x - self.x) * part,
+            self.y + (target.y - self.y) * part,
+        )
     }
 }
 
@@ -68,12 +71,20 @@ impl Map {
     /// A square map of `metres` on a side (rounded up to a power of two of cells).
     pub fn square(metres: f64) -> Self {
         let side = ((metres / Self::CELL).ceil() as u32).next_power_of_two();
-        Self { cell: Self::CELL, side: side.min(MAX_CELLS_PER_SIDE), shards: Self::SHARDS }
+        Self {
+            cell: Self::CELL,
+            side: side.min(MAX_CELLS_PER_SIDE),
+            shards: Self::SHARDS,
+        }
     }
 
     /// No map at all: only shards.
     pub const fn shards_only(shards: u32) -> Self {
-        Self { cell: Self::CELL, side: 0, shards }
+        Self {
+            cell: Self::CELL,
+            side: 0,
+            shards,
+        }
     }
 
     /// The number of cells; also the home of the first shard.
@@ -107,6 +118,12 @@ impl Map {
     pub fn cell_at(&self, point: Point) -> Home {
         let point = self.clamp(point);
         self.cell_of((point.x / self.cell) as u32, (point.y / self.cell) as u32)
+    }
+
+    /// Whether two points on the map lie in one cell.
+    pub fn is_same_cell(&self, a: Point, b: Point) -> bool {
+        let cell = |p: Point| ((p.x / self.cell) as u32, (p.y / self.cell) as u32);
+        cell(a) == cell(b)
     }
 
     /// The cell in column `column` (from the west) and row `row` (from the north).
@@ -194,7 +211,11 @@ mod tests {
     #[test]
     fn the_curve_visits_every_cell_once_and_never_jumps() {
         for side in [1_u32, 2, 4, 8, 64] {
-            let map = Map { cell: 32.0, side, shards: 1 };
+            let map = Map {
+                cell: 32.0,
+                side,
+                shards: 1,
+            };
             let mut last: Option<(u32, u32)> = None;
             for home in 0..map.cells() {
                 let (x, y) = map.column_row(Home(home));
@@ -210,7 +231,11 @@ mod tests {
 
     #[test]
     fn shards_lie_behind_the_map_and_are_used_evenly() {
-        let map = Map { cell: 32.0, side: 4, shards: 16 };
+        let map = Map {
+            cell: 32.0,
+            side: 4,
+            shards: 16,
+        };
         let mut used = [0; 16];
         for id in 0..16_000 {
             let home = map.shard_of(id);
@@ -223,9 +248,12 @@ mod tests {
     #[test]
     fn cells_within_a_radius_are_those_a_brute_search_finds() {
         let map = Map::square(512.0);
-        for (x, y, radius) in
-            [(0.0, 0.0, 40.0), (100.0, 300.0, 96.0), (511.0, 511.0, 33.0), (64.0, 64.0, 0.0)]
-        {
+        for (x, y, radius) in [
+            (0.0, 0.0, 40.0),
+            (100.0, 300.0, 96.0),
+            (511.0, 511.0, 33.0),
+            (64.0, 64.0, 0.0),
+        ] {
             let point = Point::new(x, y);
             let mut found: Vec<_> = map.cells_within(point, radius).collect();
             let mut brute: Vec<_> = (0..map.cells())
@@ -237,8 +265,9 @@ mod tests {
             // Cells that only touch the circle with an edge may be left out by the search.
             assert!(found.iter().all(|c| brute.contains(c)));
             assert!(
-                brute.iter().all(|c| found.contains(c)
-                    || map.distance_to_cell(point, *c) >= radius - 1e-9),
+                brute
+                    .iter()
+                    .all(|c| found.contains(c) || map.distance_to_cell(point, *c) >= radius - 1e-9),
                 "{found:?} {brute:?}"
             );
         }

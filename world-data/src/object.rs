@@ -15,9 +15,7 @@ use serde::{Deserialize, Serialize, de::DeserializeOwned};
 use crate::line::{Home, Map};
 
 /// A number below 2^53 (exact in JavaScript) that names one object of the world for ever.
-#[derive(
-    Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize,
-)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 #[serde(transparent)]
 pub struct ObjectId(u64);
 
@@ -42,7 +40,10 @@ impl ObjectId {
     }
 
     const fn keyed(kind: u16, key: u64) -> Self {
-        assert!(kind <= MAX_KIND && key <= MAX_KEY, "kind or key out of range");
+        assert!(
+            kind <= MAX_KIND && key <= MAX_KEY,
+            "kind or key out of range"
+        );
         Self(KEYED | ((kind as u64) << KEY_BITS) | key)
     }
 
@@ -58,7 +59,11 @@ impl ObjectId {
 
     /// The home of an object without a position; `None` for an entity, whose home moves.
     pub fn fixed_home(self, map: &Map) -> Option<Home> {
-        if self.is_entity() { None } else { Some(map.shard_of(self.0)) }
+        if self.is_entity() {
+            None
+        } else {
+            Some(map.shard_of(self.0))
+        }
     }
 }
 
@@ -84,7 +89,10 @@ pub struct Ref<T> {
 impl<T: Object> Ref<T> {
     /// A reference to the object with this id, whose kind is checked when it is read.
     pub const fn new(id: ObjectId) -> Self {
-        Self { id, kind: PhantomData }
+        Self {
+            id,
+            kind: PhantomData,
+        }
     }
 
     /// A reference to the object of this kind under an integer key up to [`MAX_KEY`].
@@ -126,7 +134,10 @@ impl<'de, T> Deserialize<'de> for Ref<T> {
     fn deserialize<D: serde::Deserializer<'de>>(d: D) -> Result<Self, D::Error> {
         let id = ObjectId::from_raw(u64::deserialize(d)?)
             .ok_or_else(|| serde::de::Error::custom("object ids are below 2^53"))?;
-        Ok(Self { id, kind: PhantomData })
+        Ok(Self {
+            id,
+            kind: PhantomData,
+        })
     }
 }
 
@@ -172,7 +183,9 @@ pub struct Kinds(FxHashMap<u16, (&'static str, Decode)>);
 
 impl fmt::Debug for Kinds {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_map().entries(self.0.iter().map(|(kind, (name, _))| (kind, name))).finish()
+        f.debug_map()
+            .entries(self.0.iter().map(|(kind, (name, _))| (kind, name)))
+            .finish()
     }
 }
 
@@ -188,10 +201,21 @@ impl Kinds {
     /// When two types claim one number: a mistake in the world's code, seen at its first start.
     #[must_use]
     pub fn with<T: Object>(mut self) -> Self {
-        assert!(T::KIND <= MAX_KIND, "kind {} of {} is above {MAX_KIND}", T::KIND, T::NAME);
+        assert!(
+            T::KIND <= MAX_KIND,
+            "kind {} of {} is above {MAX_KIND}",
+            T::KIND,
+            T::NAME
+        );
         let decode: Decode = |bytes| Ok(Arc::new(rmp_serde::from_slice::<T>(bytes)?));
         if let Some((other, _)) = self.0.insert(T::KIND, (T::NAME, decode)) {
-            assert_eq!(other, T::NAME, "{other} and {} are both kind {}", T::NAME, T::KIND);
+            assert_eq!(
+                other,
+                T::NAME,
+                "{other} and {} are both kind {}",
+                T::NAME,
+                T::KIND
+            );
         }
         self
     }
@@ -238,9 +262,20 @@ mod tests {
     #[test]
     fn an_object_with_fewer_and_more_fields_still_loads() {
         let mut bytes = Vec::new();
-        Old { a: 5, gone: "x".into() }.encode(&mut bytes).unwrap();
+        Old {
+            a: 5,
+            gone: "x".into(),
+        }
+        .encode(&mut bytes)
+        .unwrap();
         let value = Kinds::new().with::<New>().decode(7, &bytes).unwrap();
-        assert_eq!(typed::<New>(&value), Some(&New { a: 5, fresh: Vec::new() }));
+        assert_eq!(
+            typed::<New>(&value),
+            Some(&New {
+                a: 5,
+                fresh: Vec::new()
+            })
+        );
     }
 
     #[test]

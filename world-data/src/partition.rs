@@ -55,7 +55,11 @@ impl Partition {
             cut(&mut starts, 0, cells, before);
             cut(&mut starts, cells, shards, behind);
         }
-        Self { epoch: 0, starts, end: Home(line) }
+        Self {
+            epoch: 0,
+            starts,
+            end: Home(line),
+        }
     }
 
     /// The number of regions.
@@ -70,13 +74,18 @@ impl Partition {
 
     /// The index of the region that holds `home`.
     pub fn index(&self, home: Home) -> usize {
-        self.starts.partition_point(|start| *start <= home).saturating_sub(1)
+        self.starts
+            .partition_point(|start| *start <= home)
+            .saturating_sub(1)
     }
 
     /// The interval of the region at `index`.
     pub fn interval(&self, index: usize) -> Interval {
         let to = self.starts.get(index + 1).copied().unwrap_or(self.end);
-        Interval { from: self.starts[index], to }
+        Interval {
+            from: self.starts[index],
+            to,
+        }
     }
 
     /// Whether this partition covers the line of `map` exactly.
@@ -88,10 +97,17 @@ impl Partition {
             return Err("the first region does not begin at 0".into());
         }
         if self.end != Home(map.line()) {
-            return Err(format!("the line ends at {}, not at {}", map.line(), self.end.0));
+            return Err(format!(
+                "the line ends at {}, not at {}",
+                map.line(),
+                self.end.0
+            ));
         }
         if let Some(pair) = self.starts.windows(2).find(|pair| pair[0] >= pair[1]) {
-            return Err(format!("cuts {} and {} are out of order", pair[0].0, pair[1].0));
+            return Err(format!(
+                "cuts {} and {} are out of order",
+                pair[0].0, pair[1].0
+            ));
         }
         if self.starts.last().is_some_and(|last| *last >= self.end) {
             return Err("the last region is empty".into());

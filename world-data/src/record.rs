@@ -22,12 +22,32 @@ const HEAD: usize = 1 + 8 + 8 + 4;
 /// One change, with its bytes borrowed from the record.
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub(crate) enum Change<'a> {
-    Put { id: ObjectId, home: Home, row: &'a [u8] },
-    Remove { id: ObjectId, home: Home },
-    Bind { home: Home, name: &'a str, id: ObjectId },
-    Unbind { home: Home, name: &'a str },
-    Meta { key: &'a str, value: &'a [u8] },
-    Dead { number: u64, letter: &'a [u8] },
+    Put {
+        id: ObjectId,
+        home: Home,
+        row: &'a [u8],
+    },
+    Remove {
+        id: ObjectId,
+        home: Home,
+    },
+    Bind {
+        home: Home,
+        name: &'a str,
+        id: ObjectId,
+    },
+    Unbind {
+        home: Home,
+        name: &'a str,
+    },
+    Meta {
+        key: &'a str,
+        value: &'a [u8],
+    },
+    Dead {
+        number: u64,
+        letter: &'a [u8],
+    },
 }
 
 fn head(into: &mut Vec<u8>, tag: u8, a: u64, b: u64, length: usize) {
@@ -96,7 +116,9 @@ pub(crate) fn write_row(
         into.extend_from_slice(&at.x.to_le_bytes());
         into.extend_from_slice(&at.y.to_le_bytes());
     }
-    value.encode(into).map_err(|e| format!("kind {} can't be encoded: {e}", value.kind()))
+    value
+        .encode(into)
+        .map_err(|e| format!("kind {} can't be encoded: {e}", value.kind()))
 }
 
 /// Reads a row back.
@@ -154,16 +176,37 @@ fn read_change(record: &[u8], at: usize) -> Result<(Change<'_>, Range<usize>), S
     let id = || ObjectId::from_raw(a).ok_or_else(|| format!("{a} is no object id"));
     let text = || std::str::from_utf8(bytes).map_err(|_| "a name is not UTF-8".to_owned());
     let change = match tag {
-        1 => Change::Put { id: id()?, home, row: bytes },
+        1 => Change::Put {
+            id: id()?,
+            home,
+            row: bytes,
+        },
         2 => Change::Remove { id: id()?, home },
-        3 => Change::Bind { home, name: text()?, id: id()? },
-        4 => Change::Unbind { home, name: text()? },
+        3 => Change::Bind {
+            home,
+            name: text()?,
+            id: id()?,
+        },
+        4 => Change::Unbind {
+            home,
+            name: text()?,
+        },
         5 => {
-            let split = bytes.iter().position(|b| *b == 0).ok_or("a meta key has no end")?;
-            let key = std::str::from_utf8(&bytes[..split]).map_err(|_| "a meta key is not UTF-8")?;
-            Change::Meta { key, value: &bytes[split + 1..] }
+            let split = bytes
+                .iter()
+                .position(|b| *b == 0)
+                .ok_or("a meta key has no end")?;
+            let key =
+                std::str::from_utf8(&bytes[..split]).map_err(|_| "a meta key is not UTF-8")?;
+            Change::Meta {
+                key,
+                value: &bytes[split + 1..],
+            }
         }
-        6 => Change::Dead { number: a, letter: bytes },
+        6 => Change::Dead {
+            number: a,
+            letter: bytes,
+        },
         other => return Err(format!("unknown change {other}")),
     };
     Ok((change, at..at + HEAD + length))
@@ -178,12 +221,26 @@ mod tests {
         let id = ObjectId::from_raw(77).unwrap();
         let home = Home(9);
         let all = [
-            Change::Put { id, home, row: b"row" },
+            Change::Put {
+                id,
+                home,
+                row: b"row",
+            },
             Change::Remove { id, home },
-            Change::Bind { home, name: "a/b", id },
+            Change::Bind {
+                home,
+                name: "a/b",
+                id,
+            },
             Change::Unbind { home, name: "a/b" },
-            Change::Meta { key: "k", value: b"\0v" },
-            Change::Dead { number: 3, letter: b"{}" },
+            Change::Meta {
+                key: "k",
+                value: b"\0v",
+            },
+            Change::Dead {
+                number: 3,
+                letter: b"{}",
+            },
         ];
         let mut record = Vec::new();
         for change in &all {
@@ -192,6 +249,12 @@ mod tests {
         let read: Vec<_> = changes(&record).map(|c| c.unwrap().0).collect();
         assert_eq!(read, all);
         record.truncate(record.len() - 1);
-        assert!(changes(&record).last().unwrap().unwrap_err().contains("too early"));
+        assert!(
+            changes(&record)
+                .last()
+                .unwrap()
+                .unwrap_err()
+                .contains("too early")
+        );
     }
 }

@@ -143,7 +143,9 @@ pub struct Tick<'a> {
 
 impl Debug for Tick<'_> {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        f.debug_struct("Tick").field("number", &self.number).finish_non_exhaustive()
+        f.debug_struct("Tick")
+            .field("number", &self.number)
+            .finish_non_exhaustive()
     }
 }
 

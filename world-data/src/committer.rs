@@ -1,0 +1,229 @@
+//! Lives here: the committer: opens epochs, collects lanes, appends to the journal, releases
+//! effects. Not here: the journal's files (`journal`), LMDB (`checkpoint`).
+//!
+//! Invariant: an effect is delivered only after the journal holds, synced, every epoch up to its
+//! own; a failed append or sync ends the process.
+
+use std::sync::Arc;
+use std::sync::atomic::Ordering;
+use std::time::Duration;
+
+use crate::journal::{FRAME_HEAD, Journal};
+use crate::lane::{Entry, Numbered, Set};
+use crate::record::{Change, write_put};
+use crate::shared::Shared;
+
+/// How long a lazy write may wait for something to be told.
+const LAZY_AGE_MS: u64 = 1000;
+/// How often an idle committer looks for old lazy writes.
+const IDLE_LOOK: Duration = Duration::from_millis(200);
+
+pub(crate) struct Committer {
+    shared: Arc<Shared>,
+    journal: Box<dyn Journal>,
+    sets: Vec<Set>,
+    effects: Vec<Numbered>,
+    looked_ms: u64,
+    last_size: usize,
+}
+
+impl std::fmt::Debug for Committer {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Committer").finish_non_exhaustive()
+    }
+}
+
+/// Durations are measured for metrics; nothing is decided on them.
+#[expect(
+    clippy::disallowed_methods,
+    reason = "measures durations for metrics only"
+)]
+fn instant() -> std::time::Instant {
+    std::time::Instant::now()
+}
+
+impl Committer {
+    pub(crate) fn new(shared: Arc<Shared>, journal: Box<dyn Journal>) -> Self {
+        let (sets, effects) = (Vec::new(), Vec::new());
+        Self {
+            shared,
+            journal,
+            sets,
+            effects,
+            looked_ms: 0,
+            last_size: 0,
+        }
+    }
+
+    pub(crate) fn start(mut self) -> std::io::Result<std::thread::JoinHandle<()>> {
+        let shared = Arc::clone(&self.shared);
+        let thread = std::thread::Builder::new()
+            .name("committer".into())
+            .spawn(move || {
+                while self.shared.failed.get().is_none() {
+                    self.look_for_lazy();
+                    if !self.round() {
+                        if self.shared.signal.is_stopping() {
+                            break;
+                        }
+                        self.shared.signal.park(IDLE_LOOK);
+                    }
+                }
+            })?;
+        shared.signal.set_thread(thread.thread().clone());
+        Ok(thread)
+    }
+
+    fn look_for_lazy(&mut self) {
+        let now = self.shared.clock.now_ms();
+        if now.saturating_sub(self.looked_ms) >= IDLE_LOOK.as_millis() as u64 {
+            self.looked_ms = now;
+            self.shared.flush_old_lazy(LAZY_AGE_MS);
+            let live = self.shared.live.load(Ordering::Relaxed);
+            self.shared.metrics.objects.set(live as f64);
+            let homes = self.shared.homes.load(Ordering::Relaxed);
+            self.shared.metrics.homes.set(homes as f64);
+        }
+    }
+
+    /// Closes the open epoch and makes it durable; `false` if nobody had anything.
+    pub(crate) fn round(&mut self) -> bool {
+        if !self.shared.signal.take_work() {
+            return false;
+        }
+        let begun = instant();
+        let epoch = self.open_next();
+        let record = match self.encode() {
+            Ok(record) => record,
+            Err(why) => {
+                self.shared
+                    .fail(format!("epoch {epoch} can't be encoded: {why}"));
+                return false;
+            }
+        };
+        if record.len() > FRAME_HEAD
+            && let Err(why) = self.write(epoch, record)
+        {
+            self.shared
+                .fail(format!("epoch {epoch} can't be written: {why}"));
+            return false;
+        }
+        self.shared.set_durable(epoch);
+        self.release();
+        self.shared.metrics.epochs.increment(1);
+        self.shared.metrics.epoch_seconds.record(begun.elapsed());
+        self.shared.signal.set_idle_by_hand();
+        true
+    }
+
+    /// Opens the next epoch, then collects the last one from all lanes that hold something.
+    fn open_next(&mut self) -> u64 {
+        let shared = &self.shared;
+        let epoch = shared.epoch.fetch_add(1, Ordering::SeqCst);
+        for region in &shared.table.load().regions {
+            if region.flagged.swap(false, Ordering::SeqCst)
+                && region.lane.lock().take(epoch, &mut self.sets)
+            {
+                // Already something of the next epoch: come again.
+                region.flagged.store(true, Ordering::SeqCst);
+                shared.signal.wake();
+            }
+        }
+        epoch
+    }
+
+    fn encode(&mut self) -> Result<Vec<u8>, String> {
+        let mut record = Vec::with_capacity(self.last_size.max(256));
+        // The journal writes its own head in front, without moving the record.
+        record.resize(FRAME_HEAD, 0);
+        for set in &mut self.sets {
+            for entry in set.entries.drain(..) {
+                encode_entry(&entry, &mut record)?;
+            }
+            self.effects.append(&mut set.effects);
+        }
+        self.sets.clear();
+        self.last_size = record.len() + record.len() / 4;
+        Ok(record)
+    }
+
+    fn write(&mut self, epoch: u64, mut record: Vec<u8>) -> Result<(), String> {
+        let metrics = &self.shared.metrics;
+        self.journal
+            .append(epoch, &mut record)
+            .map_err(|e| e.to_string())?;
+        let begun = instant();
+        self.journal.sync().map_err(|e| e.to_string())?;
+        metrics.journal_sync_seconds.record(begun.elapsed());
+        metrics.journal_syncs.increment(1);
+        metrics.journal_bytes.increment(record.len() as u64);
+        metrics.epoch_bytes.record(record.len() as f64);
+        match self.shared.checkpointer.get() {
+            Some(checkpointer) => checkpointer
+                .offer(epoch, Arc::new(record))
+                .map_err(|e| e.to_string()),
+            None => Err("there is no checkpointer".into()),
+        }
+    }
+
+    fn release(&mut self) {
+        if self.effects.is_empty() {
+            return;
+        }
+        self.shared
+            .metrics
+            .epoch_tasks
+            .record(self.effects.len() as f64);
+        // Each lane's effects are in order already: a sort that finds runs is nearly a merge.
+        self.effects.sort_by_key(|effect| effect.number);
+        let effects = self
+            .effects
+            .drain(..)
+            .map(|numbered| numbered.effect)
+            .collect();
+        self.shared.sink.deliver(effects);
+    }
+}
+
+fn encode_entry(entry: &Entry, record: &mut Vec<u8>) -> Result<(), String> {
+    match entry {
+        Entry::Put {
+            id,
+            home,
+            at,
+            value,
+        } => return write_put(record, *id, *home, *at, value),
+        Entry::Remove { id, home } => Change::Remove {
+            id: *id,
+            home: *home,
+        }
+        .write(record),
+        Entry::Name {
+            home,
+            name,
+            id: Some(id),
+        } => {
+            Change::Bind {
+                home: *home,
+                name,
+                id: *id,
+            }
+            .write(record);
+        }
+        Entry::Name {
+            home,
+            name,
+            id: None,
+        } => Change::Unbind { home: *home, name }.write(record),
+        Entry::Meta { key, value } => Change::Meta { key, value }.write(record),
+        Entry::Dead { number, letter } => {
+            Change::Dead {
+                number: *number,
+                letter,
+            }
+            .write(record);
+        }
+        Entry::Void => {}
+    }
+    Ok(())
+}

@@ -1,0 +1,395 @@
+//! Lives here: a region's state in memory: live objects by id and by home, names, what changed
+//! lately. Not here: locks and tasks (`run`), the dirty set of an epoch (`lane`).
+//!
+//! Invariant: a home is in memory whole or not at all, and while a row of it is not yet in LMDB as
+//! it stands here, the home stays.
+
+use std::collections::BTreeMap;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
+
+use parking_lot::Mutex;
+use rustc_hash::FxHashMap;
+
+use crate::engine::RegionId;
+use crate::lane::Lane;
+use crate::line::{Home, Point};
+use crate::object::{ObjectId, Value};
+use crate::partition::Interval;
+use crate::watch::Watch;
+
+/// Departures that a region remembers between two observations; above, all must be shown anew.
+pub(crate) const MAX_GONE: usize = 65_536;
+
+pub(crate) struct Region {
+    pub(crate) id: RegionId,
+    pub(crate) interval: Interval,
+    pub(crate) state: Arc<Mutex<State>>,
+    pub(crate) lane: Mutex<Lane>,
+    /// Set when the lane holds something that the committer has not taken.
+    pub(crate) flagged: AtomicBool,
+    /// World time at which the oldest lazy write was made; 0 when there is none.
+    pub(crate) lazy_since: AtomicU64,
+}
+
+impl Region {
+    pub(crate) fn new(id: RegionId, interval: Interval) -> Self {
+        Self {
+            id,
+            interval,
+            state: Arc::default(),
+            lane: Mutex::default(),
+            flagged: AtomicBool::new(false),
+            lazy_since: AtomicU64::new(0),
+        }
+    }
+}
+
+#[derive(Default)]
+pub(crate) struct State {
+    index: FxHashMap<ObjectId, u32>,
+    pub(crate) slots: Vec<Slot>,
+    free: Vec<u32>,
+    homes: FxHashMap<Home, HomeState>,
+    /// Homes in the order of loading, for the eviction's hand.
+    ring: Vec<Home>,
+    hand: usize,
+    /// Counts the hand's rounds: what was used since the last round is warm.
+    pub(crate) round: u32,
+    /// Slots with lazy writes; one counts if its slot still says so.
+    pub(crate) lazy: Vec<u32>,
+    /// Homes that an entity left by a lazy write.
+    pub(crate) lazy_left: Vec<Home>,
+    pub(crate) feed: Feed,
+    entities: usize,
+}
+
+/// What changed since the region was last observed.
+#[derive(Default)]
+pub(crate) struct Feed {
+    /// Off until somebody observes.
+    pub(crate) on: bool,
+    pub(crate) moved: Vec<u32>,
+    pub(crate) gone: Vec<crate::engine::Gone>,
+    pub(crate) overflowed: bool,
+}
+
+impl Feed {
+    pub(crate) fn left(&mut self, gone: crate::engine::Gone) {
+        if !self.on {
+            return;
+        }
+        if self.gone.len() == MAX_GONE {
+            self.overflowed = true;
+        } else {
+            self.gone.push(gone);
+        }
+    }
+}
+
+/// What an observer has yet to hear of an entity.
+#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+pub(crate) enum News {
+    None,
+    Moved,
+    Changed,
+}
+
+#[derive(Clone)]
+pub(crate) struct Slot {
+    pub(crate) id: ObjectId,
+    pub(crate) home: Home,
+    /// Meaningless for an object without a position.
+    pub(crate) at: Point,
+    /// `None` in a free slot only.
+    pub(crate) value: Option<Value>,
+    /// The epoch of the last write that went to the lane.
+    pub(crate) epoch: u64,
+    /// Where the lane's open set holds this object, if `lane_set` is that set's number.
+    pub(crate) lane_at: u32,
+    pub(crate) lane_set: u32,
+    /// The run that wrote it last: its old value is in that run's undo log.
+    pub(crate) writer: u64,
+    pub(crate) lazy: bool,
+    pub(crate) news: News,
+    pub(crate) used: u32,
+    member_at: u32,
+    pub(crate) watch: Option<Arc<Watch>>,
+}
+
+impl Slot {
+    pub(crate) fn new(id: ObjectId, home: Home, at: Point, value: Value) -> Self {
+        Self {
+            id,
+            home,
+            at,
+            value: Some(value),
+            epoch: 0,
+            lane_at: 0,
+            lane_set: 0,
+            writer: 0,
+            lazy: false,
+            news: News::None,
+            used: 0,
+            member_at: 0,
+            watch: None,
+        }
+    }
+
+    pub(crate) fn position(&self) -> Option<Point> {
+        self.id.is_entity().then_some(self.at)
+    }
+
+    pub(crate) fn entity(&self) -> Option<crate::world::Entity<'_>> {
+        let value = self.value.as_ref()?;
+        let is = self.id.is_entity();
+        is.then_some(crate::world::Entity {
+            id: self.id,
+            at: self.at,
+            value,
+        })
+    }
+}
+
+#[derive(Default)]
+struct HomeState {
+    members: Vec<u32>,
+    names: BTreeMap<Box<str>, ObjectId>,
+    /// The last epoch that took a row away from this home or changed its names.
+    left: u64,
+    used: u32,
+}
+
+impl State {
+    pub(crate) fn slot_of(&self, id: ObjectId) -> Option<u32> {
+        self.index.get(&id).copied()
+    }
+
+    pub(crate) fn has_home(&self, home: Home) -> bool {
+        self.homes.contains_key(&home)
+    }
+
+    pub(crate) fn add_home(&mut self, home: Home, names: BTreeMap<Box<str>, ObjectId>) {
+        let fresh = HomeState {
+            names,
+            used: self.round,
+            ..HomeState::default()
+        };
+        if self.homes.insert(home, fresh).is_none() {
+            self.ring.push(home);
+        }
+    }
+
+    /// Puts an object into its home, which is in memory.
+    pub(crate) fn insert(&mut self, mut slot: Slot) -> u32 {
+        slot.used = self.round;
+        self.entities += usize::from(slot.id.is_entity());
+        let at = match self.free.pop() {
+            Some(at) => at,
+            None => self.slots.len() as u32,
+        };
+        let home = self.homes.entry(slot.home).or_default();
+        slot.member_at = home.members.len() as u32;
+        home.members.push(at);
+        self.index.insert(slot.id, at);
+        if at as usize == self.slots.len() {
+            self.slots.push(slot);
+        } else {
+            self.slots[at as usize] = slot;
+        }
+        at
+    }
+
+    /// Takes an object out; its slot is the next to be given away.
+    pub(crate) fn take(&mut self, at: u32) -> Slot {
+        let slot = &mut self.slots[at as usize];
+        let empty = Slot {
+            value: None,
+            ..Slot::hole(slot.id)
+        };
+        let slot = std::mem::replace(slot, empty);
+        self.index.remove(&slot.id);
+        self.entities -= usize::from(slot.id.is_entity());
+        self.unlink(slot.home, slot.member_at);
+        self.free.push(at);
+        slot
+    }
+
+    fn unlink(&mut self, home: Home, member_at: u32) {
+        if let Some(home) = self.homes.get_mut(&home) {
+            home.members.swap_remove(member_at as usize);
+            if let Some(moved) = home.members.get(member_at as usize) {
+                self.slots[*moved as usize].member_at = member_at;
+            }
+        }
+    }
+
+    /// Puts back what `take` took, into the same slot, when all that came later is undone.
+    pub(crate) fn put_back(&mut self, slot: Slot) {
+        self.insert(slot);
+    }
+
+    /// Moves an object to another home of this region, which is in memory.
+    pub(crate) fn rehome(&mut self, at: u32, to: Home) {
+        let slot = &self.slots[at as usize];
+        self.unlink(slot.home, slot.member_at);
+        let home = self.homes.entry(to).or_default();
+        let slot = &mut self.slots[at as usize];
+        slot.home = to;
+        slot.member_at = home.members.len() as u32;
+        home.members.push(at);
+    }
+
+    pub(crate) fn members(&self, home: Home) -> &[u32] {
+        self.homes.get(&home).map_or(&[], |home| &home.members)
+    }
+
+    pub(crate) fn names(&mut self, home: Home) -> Option<&mut BTreeMap<Box<str>, ObjectId>> {
+        let round = self.round;
+        self.homes.get_mut(&home).map(|home| {
+            home.used = round;
+            &mut home.names
+        })
+    }
+
+    /// Notes that a row left `home`, or one of its names changed, in `epoch`.
+    pub(crate) fn note_left(&mut self, home: Home, epoch: u64) {
+        if let Some(home) = self.homes.get_mut(&home) {
+            home.left = home.left.max(epoch);
+        }
+    }
+
+    pub(crate) fn keep(&mut self, home: Home) {
+        let round = self.round;
+        if let Some(home) = self.homes.get_mut(&home) {
+            home.used = round;
+        }
+    }
+
+    /// Live objects and homes.
+    pub(crate) fn size(&self) -> (usize, usize) {
+        (self.index.len(), self.homes.len())
+    }
+
+    /// Live entities.
+    pub(crate) fn entities(&self) -> usize {
+        self.entities
+    }
+
+    /// Drops idle homes whose rows are all in LMDB as of epoch `safe`, looking at no more than
+    /// `look` homes. Calls `dropped` for each object; returns how many homes went.
+    ///
+    /// The order is that of the clock algorithm (Corbató, 1968), by rounds instead of one bit.
+    pub(crate) fn evict(
+        &mut self,
+        look: usize,
+        safe: u64,
+        mut dropped: impl FnMut(ObjectId),
+    ) -> usize {
+        let mut went = 0;
+        for _ in 0..look.min(self.ring.len()) {
+            if self.hand >= self.ring.len() {
+                self.hand = 0;
+                self.round = self.round.wrapping_add(1);
+            }
+            let home = self.ring[self.hand];
+            if !self.is_cold(home, safe) {
+                self.hand += 1;
+                continue;
+            }
+            self.ring.swap_remove(self.hand);
+            for at in self
+                .homes
+                .remove(&home)
+                .map(|h| h.members)
+                .unwrap_or_default()
+            {
+                let slot = &mut self.slots[at as usize];
+                let id = slot.id;
+                *slot = Slot {
+                    value: None,
+                    ..Slot::hole(id)
+                };
+                self.index.remove(&id);
+                self.entities -= usize::from(id.is_entity());
+                self.free.push(at);
+                dropped(id);
+            }
+            went += 1;
+        }
+        went
+    }
+
+    fn is_cold(&self, home: Home, safe: u64) -> bool {
+        let Some(state) = self.homes.get(&home) else {
+            return true;
+        };
+        let warm = |used: u32| self.round.wrapping_sub(used) < 1;
+        state.left <= safe
+            && !warm(state.used)
+            && !self.lazy_left.contains(&home)
+            && state.members.iter().all(|at| {
+                let slot = &self.slots[*at as usize];
+                slot.epoch <= safe
+                    && !slot.lazy
+                    && !warm(slot.used)
+                    && slot
+                        .watch
+                        .as_ref()
+                        .is_none_or(|watch| Arc::strong_count(watch) == 1)
+            })
+    }
+
+    /// Marks a slot as lazily written.
+    pub(crate) fn mark_lazy(&mut self, at: u32) {
+        let slot = &mut self.slots[at as usize];
+        if !slot.lazy {
+            slot.lazy = true;
+            self.lazy.push(at);
+        }
+    }
+
+    /// Tells the observer and the watch of an entity's change.
+    #[inline]
+    pub(crate) fn tell(&mut self, at: u32, news: News) {
+        let slot = &mut self.slots[at as usize];
+        if let Some(watch) = &slot.watch {
+            watch.set(slot.at);
+        }
+        if self.feed.on && slot.id.is_entity() && slot.news < news {
+            if slot.news == News::None {
+                self.feed.moved.push(at);
+            }
+            slot.news = news;
+        }
+    }
+}
+
+impl Slot {
+    fn hole(id: ObjectId) -> Self {
+        Self {
+            id,
+            home: Home(0),
+            at: Point::default(),
+            value: None,
+            epoch: 0,
+            lane_at: 0,
+            lane_set: 0,
+            writer: 0,
+            lazy: false,
+            news: News::None,
+            used: 0,
+            member_at: 0,
+            watch: None,
+        }
+    }
+}
+
+impl Region {
+    /// Notes that there are lazy writes from `now_ms` on.
+    pub(crate) fn note_lazy(&self, now_ms: u64) {
+        if self.lazy_since.load(Ordering::Relaxed) == 0 {
+            self.lazy_since.store(now_ms.max(1), Ordering::Relaxed);
+        }
+    }
+}

@@ -1,0 +1,748 @@
+//! Lives here: one run of a task: the regions it holds, its undo log, finding objects, undoing and
+//! settling its writes. Not here: what an author calls (`task`), attempts (`engine`).
+//!
+//! Invariant: after `undo` every region held is exactly as the run found it, but for homes that
+//! were read from LMDB meanwhile.
+
+use std::collections::BTreeMap;
+use std::sync::atomic::Ordering;
+
+use parking_lot::{ArcMutexGuard, MutexGuard, RawMutex};
+use smallvec::SmallVec;
+
+use crate::effect::Effect;
+use crate::engine::{Class, Durability, Gone};
+use crate::lane::{Entry, Lane, Numbered};
+use crate::line::{Home, Point};
+use crate::object::{ObjectId, Value};
+use crate::record;
+use crate::region::{News, Slot, State};
+use crate::shared::{IdRange, Shared, Table};
+use crate::task::Stop;
+
+/// Entries and effects that one lane may hold before the worker waits for the committer.
+const LANE_LIMIT: usize = 1_000_000;
+/// Tries to find an entity that others keep moving, before the run is stopped.
+const CHASE_LIMIT: usize = 64;
+
+pub(crate) struct Held {
+    pub(crate) region: usize,
+    pub(crate) state: ArcMutexGuard<RawMutex, State>,
+}
+
+/// How to take one write back.
+pub(crate) enum Undo {
+    Value {
+        held: usize,
+        slot: u32,
+        old: Value,
+    },
+    At {
+        held: usize,
+        slot: u32,
+        home: Home,
+        at: Point,
+    },
+    Created {
+        held: usize,
+        slot: u32,
+        new: bool,
+    },
+    Taken {
+        held: usize,
+        slot: Box<Slot>,
+        to: Option<Home>,
+    },
+    Name {
+        held: usize,
+        home: Home,
+        name: Box<str>,
+        old: Option<ObjectId>,
+    },
+}
+
+#[derive(Default)]
+pub(crate) struct Run {
+    pub(crate) held: SmallVec<[Held; 4]>,
+    /// Regions known to be needed, ascending: locked before the next run.
+    pub(crate) needed: SmallVec<[usize; 8]>,
+    pub(crate) undo: Vec<Undo>,
+    pub(crate) effects: Vec<Effect>,
+    /// Why the engine stopped this run; nothing it does counts any more.
+    pub(crate) stop: Option<Stop>,
+    /// Names this run in the slots it writes; never 0, never used twice.
+    pub(crate) serial: u64,
+    pub(crate) now_ms: u64,
+    pub(crate) deadline_ms: u64,
+    pub(crate) rng: fastrand::Rng,
+    /// It made, removed or moved between regions, or bound a name: never lazy.
+    structural: bool,
+    /// It read something that was lazily written.
+    read_lazy: bool,
+    pub(crate) ids: IdRange,
+}
+
+/// A run with what it runs on.
+pub(crate) struct Runner<'w> {
+    pub(crate) shared: &'w Shared,
+    pub(crate) table: &'w Table,
+    pub(crate) run: &'w mut Run,
+}
+
+type Result<T> = std::result::Result<T, Stop>;
+
+/// Where a live object stands: which held region, which slot.
+pub(crate) type Spot = (usize, u32);
+
+impl Runner<'_> {
+    /// Stops the run for good.
+    #[cold]
+    fn stop(&mut self, stop: Stop) -> Stop {
+        self.run.stop.get_or_insert(stop).clone()
+    }
+
+    /// Fails when the run has been stopped or its budget of time is over.
+    #[inline]
+    pub(crate) fn go_on(&mut self) -> Result<()> {
+        if self.run.stop.is_some() || self.shared.clock.now_ms() > self.run.deadline_ms {
+            return Err(self.stop(Stop::Timeout));
+        }
+        self.shared.pause();
+        Ok(())
+    }
+
+    /// Locks the regions known to be needed, in line order, waiting.
+    pub(crate) fn lock_needed(&mut self) {
+        for at in 0..self.run.needed.len() {
+            let region = self.run.needed[at];
+            let state = self.wait_for(region);
+            self.run.held.push(Held { region, state });
+        }
+    }
+
+    fn wait_for(&self, region: usize) -> ArcMutexGuard<RawMutex, State> {
+        let lock = &self.table.regions[region].state;
+        if !self.shared.is_simulated() {
+            return lock.lock_arc();
+        }
+        loop {
+            match lock.try_lock_arc() {
+                Some(state) => return state,
+                None => self.shared.pause(),
+            }
+        }
+    }
+
+    #[inline]
+    fn hold(&mut self, home: Home) -> Result<usize> {
+        let region = self.table.public.partition.index(home);
+        match self.run.held.iter().position(|held| held.region == region) {
+            Some(held) => Ok(held),
+            None => self.acquire(region),
+        }
+    }
+
+    fn acquire(&mut self, region: usize) -> Result<usize> {
+        let state = if self.run.held.is_empty() {
+            self.wait_for(region)
+        } else {
+            match self.table.regions[region].state.try_lock_arc() {
+                Some(state) => state,
+                None => return Err(self.ask_for(region)),
+            }
+        };
+        self.run.held.push(Held { region, state });
+        Ok(self.run.held.len() - 1)
+    }
+
+    #[cold]
+    fn ask_for(&mut self, region: usize) -> Stop {
+        let run = &mut *self.run;
+        run.needed.extend(run.held.iter().map(|held| held.region));
+        run.needed.push(region);
+        run.needed.sort_unstable();
+        run.needed.dedup();
+        self.stop(Stop::Again)
+    }
+
+    /// The region that holds `home`, with the home in memory.
+    pub(crate) fn home(&mut self, home: Home) -> Result<usize> {
+        let held = self.hold(home)?;
+        self.load(held, home)?;
+        Ok(held)
+    }
+
+    /// Finds a live object, reading its home from LMDB if need be.
+    #[inline]
+    pub(crate) fn locate(&mut self, id: ObjectId) -> Result<Option<Spot>> {
+        self.go_on()?;
+        match id.fixed_home(&self.shared.map) {
+            Some(home) => {
+                let held = self.hold(home)?;
+                if let Some(slot) = self.run.held[held].state.slot_of(id) {
+                    return Ok(Some((held, slot)));
+                }
+                let fresh = self.load(held, home)?;
+                let slot = if fresh {
+                    self.run.held[held].state.slot_of(id)
+                } else {
+                    None
+                };
+                Ok(slot.map(|slot| (held, slot)))
+            }
+            None => self.locate_entity(id),
+        }
+    }
+
+    fn locate_entity(&mut self, id: ObjectId) -> Result<Option<Spot>> {
+        for (held, region) in self.run.held.iter().enumerate() {
+            if let Some(slot) = region.state.slot_of(id) {
+                return Ok(Some((held, slot)));
+            }
+        }
+        for _ in 0..CHASE_LIMIT {
+            let known = self.shared.places.get(id);
+            let Some(home) = (match known {
+                Some(home) => Some(home),
+                None => self.stored_home(id)?,
+            }) else {
+                return Ok(None);
+            };
+            let held = self.home(home)?;
+            if let Some(slot) = self.run.held[held].state.slot_of(id) {
+                return Ok(Some((held, slot)));
+            }
+            // Either it moved before the lock was taken, and its new place is known; or its home
+            // is in memory without it, and it is gone.
+            if self.shared.places.get(id).is_none() {
+                return Ok(None);
+            }
+        }
+        Err(self.stop(Stop::Fault(format!("entity {} can't be caught", id.raw()))))
+    }
+
+    fn stored_home(&mut self, id: ObjectId) -> Result<Option<Home>> {
+        let Some(store) = &self.shared.store else {
+            return Ok(None);
+        };
+        store
+            .locate(id)
+            .map_err(|e| self.stop(Stop::Fault(e.to_string())))
+    }
+
+    /// Makes sure that `home` is in memory; says whether it had to be read.
+    fn load(&mut self, held: usize, home: Home) -> Result<bool> {
+        if self.run.held[held].state.has_home(home) {
+            return Ok(false);
+        }
+        let loaded = load_home(self.shared, &mut self.run.held[held].state, home);
+        loaded.map_err(|fault| self.stop(Stop::Fault(fault)))?;
+        Ok(true)
+    }
+
+    #[inline]
+    pub(crate) fn slot(&mut self, (held, slot): Spot) -> &mut Slot {
+        &mut self.run.held[held].state.slots[slot as usize]
+    }
+
+    /// Notes that a slot is read: keeps it warm, and remembers whether it is on its way to disk.
+    #[inline]
+    pub(crate) fn note_read(&mut self, (held, slot): Spot) -> &Slot {
+        let state = &mut *self.run.held[held].state;
+        let slot = &mut state.slots[slot as usize];
+        slot.used = state.round;
+        self.run.read_lazy |= slot.lazy;
+        slot
+    }
+
+    pub(crate) fn note_read_lazy(&mut self, lazy: bool) {
+        self.run.read_lazy |= lazy;
+    }
+
+    /// Replaces an object's value.
+    #[inline]
+    pub(crate) fn write(&mut self, spot: Spot, value: Value) {
+        let serial = self.run.serial;
+        let slot = self.slot(spot);
+        let old = slot.value.replace(value);
+        if slot.writer != serial {
+            slot.writer = serial;
+            if let Some(old) = old {
+                self.run.undo.push(Undo::Value {
+                    held: spot.0,
+                    slot: spot.1,
+                    old,
+                });
+            }
+        }
+    }
+
+    pub(crate) fn create(
+        &mut self,
+        id: ObjectId,
+        home: Home,
+        at: Point,
+        value: Value,
+    ) -> Result<()> {
+        let held = self.home(home)?;
+        let serial = self.run.serial;
+        let slot = Slot {
+            writer: serial,
+            ..Slot::new(id, home, at, value)
+        };
+        let slot = self.run.held[held].state.insert(slot);
+        self.run.undo.push(Undo::Created {
+            held,
+            slot,
+            new: true,
+        });
+        self.run.structural = true;
+        if id.is_entity() {
+            self.shared.places.set(id, home);
+        }
+        self.shared.live.fetch_add(1, Ordering::Relaxed);
+        Ok(())
+    }
+
+    pub(crate) fn remove(&mut self, (held, at): Spot) {
+        let slot = self.run.held[held].state.take(at);
+        if slot.id.is_entity() {
+            self.shared.places.forget(slot.id);
+        }
+        self.run.undo.push(Undo::Taken {
+            held,
+            slot: Box::new(slot),
+            to: None,
+        });
+        self.run.structural = true;
+        self.shared.live.fetch_sub(1, Ordering::Relaxed);
+    }
+
+    pub(crate) fn place(&mut self, spot: Spot, at: Point) -> Result<()> {
+        let at = self.shared.map.clamp(at);
+        let to = self.shared.map.cell_at(at);
+        let slot = self.slot(spot);
+        let (id, home, old) = (slot.id, slot.home, slot.at);
+        if home == to {
+            slot.at = at;
+            self.run.undo.push(Undo::At {
+                held: spot.0,
+                slot: spot.1,
+                home,
+                at: old,
+            });
+            return Ok(());
+        }
+        let held = self.home(to)?;
+        if held == spot.0 {
+            let state = &mut *self.run.held[held].state;
+            state.rehome(spot.1, to);
+            state.slots[spot.1 as usize].at = at;
+            self.run.undo.push(Undo::At {
+                held,
+                slot: spot.1,
+                home,
+                at: old,
+            });
+        } else {
+            let slot = self.run.held[spot.0].state.take(spot.1);
+            let mut moved = slot.clone();
+            (moved.home, moved.at) = (to, at);
+            // The new region's lane and lists know nothing of it yet.
+            (moved.lane_set, moved.lazy, moved.news, moved.writer) = (0, false, News::None, 0);
+            self.run.undo.push(Undo::Taken {
+                held: spot.0,
+                slot: Box::new(slot),
+                to: Some(to),
+            });
+            let slot = self.run.held[held].state.insert(moved);
+            self.run.undo.push(Undo::Created {
+                held,
+                slot,
+                new: false,
+            });
+            self.run.structural = true;
+        }
+        self.shared.places.set(id, to);
+        Ok(())
+    }
+
+    pub(crate) fn names(
+        &mut self,
+        home: Home,
+    ) -> Result<(usize, &mut BTreeMap<Box<str>, ObjectId>)> {
+        self.go_on()?;
+        let held = self.home(home)?;
+        let names = self.run.held[held].state.names(home);
+        Ok((
+            held,
+            names.ok_or_else(|| Stop::Fault("a home vanished while it was held".into()))?,
+        ))
+    }
+
+    pub(crate) fn set_name(
+        &mut self,
+        home: Home,
+        name: &str,
+        id: Option<ObjectId>,
+    ) -> Result<bool> {
+        let (held, names) = self.names(home)?;
+        let old = match id {
+            Some(id) => names.insert(name.into(), id),
+            None => names.remove(name),
+        };
+        if old.is_none() && id.is_none() {
+            return Ok(false);
+        }
+        self.run.undo.push(Undo::Name {
+            held,
+            home,
+            name: name.into(),
+            old,
+        });
+        self.run.structural = true;
+        Ok(old.is_some())
+    }
+
+    /// Takes all writes back, newest first.
+    pub(crate) fn undo(&mut self) {
+        while let Some(undo) = self.run.undo.pop() {
+            match undo {
+                Undo::Value { held, slot, old } => {
+                    let slot = &mut self.run.held[held].state.slots[slot as usize];
+                    slot.value = Some(old);
+                    slot.writer = 0;
+                }
+                Undo::At {
+                    held,
+                    slot,
+                    home,
+                    at,
+                } => {
+                    let state = &mut *self.run.held[held].state;
+                    if state.slots[slot as usize].home != home {
+                        state.rehome(slot, home);
+                        self.shared.places.set(state.slots[slot as usize].id, home);
+                    }
+                    state.slots[slot as usize].at = at;
+                }
+                Undo::Created { held, slot, new } => {
+                    let slot = self.run.held[held].state.take(slot);
+                    if new {
+                        self.shared.live.fetch_sub(1, Ordering::Relaxed);
+                        self.shared.places.forget(slot.id);
+                    }
+                }
+                Undo::Taken { held, slot, to } => {
+                    if slot.id.is_entity() {
+                        self.shared.places.set(slot.id, slot.home);
+                    }
+                    if to.is_none() {
+                        self.shared.live.fetch_add(1, Ordering::Relaxed);
+                    }
+                    self.run.held[held].state.put_back(*slot);
+                }
+                Undo::Name {
+                    held,
+                    home,
+                    name,
+                    old,
+                } => {
+                    if let Some(names) = self.run.held[held].state.names(home) {
+                        match old {
+                            Some(id) => names.insert(name, id),
+                            None => names.remove(&name),
+                        };
+                    }
+                }
+            }
+        }
+        self.run.effects.clear();
+        self.run.structural = false;
+    }
+
+    /// Makes the run's writes count and hands its effects on; returns the epoch it belongs to.
+    pub(crate) fn commit(&mut self, class: Class) -> u64 {
+        let shared = self.shared;
+        let writes = !self.run.undo.is_empty();
+        let tells = !self.run.effects.is_empty();
+        if shared.store.is_none() {
+            self.settle(|_, _, _| {});
+            self.deliver();
+            return 0;
+        }
+        if !writes && !tells {
+            return shared.epoch.load(Ordering::SeqCst);
+        }
+        let held = self.run.held.len();
+        if class == Class::Lazy && held == 1 && !self.run.structural && !tells {
+            self.settle_lazily();
+            return shared.epoch.load(Ordering::SeqCst);
+        }
+        if !writes && !self.run.read_lazy {
+            let relaxed = shared.options.durability == Durability::Relaxed;
+            if relaxed || shared.signal.is_quiet() {
+                self.deliver();
+                return shared.durable.load(Ordering::SeqCst);
+            }
+        }
+        self.commit_to_lanes()
+    }
+
+    fn deliver(&mut self) {
+        if !self.run.effects.is_empty() {
+            self.shared
+                .sink
+                .deliver(std::mem::take(&mut self.run.effects));
+        }
+    }
+
+    fn commit_to_lanes(&mut self) -> u64 {
+        let (shared, table) = (self.shared, self.table);
+        let writes = !self.run.undo.is_empty();
+        if self.run.held.is_empty() {
+            // It touched nothing, yet has something to tell.
+            let state = self.wait_for(0);
+            self.run.held.push(Held { region: 0, state });
+        }
+        let mut lanes: SmallVec<[MutexGuard<'_, Lane>; 4]> = self
+            .run
+            .held
+            .iter()
+            .map(|held| table.regions[held.region].lane.lock())
+            .collect();
+        let mut news = false;
+        for (lane, held) in lanes.iter_mut().zip(&self.run.held) {
+            if !lane.told {
+                lane.told = true;
+                table.regions[held.region]
+                    .flagged
+                    .store(true, Ordering::SeqCst);
+                news = true;
+            }
+        }
+        // After the flags: either the committer saw them, or this is already the next epoch.
+        let epoch = shared.epoch.load(Ordering::SeqCst);
+        for lane in &mut lanes {
+            lane.enter(epoch);
+        }
+        self.settle(|held, state, change| lay(&mut lanes[held], state, epoch, change));
+        if writes || self.run.read_lazy {
+            for (lane, Held { region, state }) in lanes.iter_mut().zip(&mut self.run.held) {
+                flush_lazy(state, lane, epoch);
+                table.regions[*region]
+                    .lazy_since
+                    .store(0, Ordering::Relaxed);
+            }
+        }
+        let strict = shared.options.durability == Durability::Strict;
+        if strict && !self.run.effects.is_empty() {
+            let number = shared.commits.fetch_add(1, Ordering::SeqCst);
+            let effects = self.run.effects.drain(..);
+            lanes[0]
+                .open
+                .effects
+                .extend(effects.map(|effect| Numbered { number, effect }));
+        }
+        let full = lanes[0].open.entries.len() + lanes[0].open.effects.len() > LANE_LIMIT;
+        drop(lanes);
+        if news {
+            shared.signal.wake();
+        }
+        self.deliver();
+        if full {
+            self.run.held.clear();
+            shared.wait_durable(epoch);
+        }
+        epoch
+    }
+
+    /// Ends the undo log: each write is shown to `lay` with its region, then to observers.
+    fn settle(&mut self, mut lay: impl FnMut(usize, &mut State, Settled<'_>)) {
+        let run = &mut *self.run;
+        for undo in run.undo.drain(..) {
+            match undo {
+                Undo::Value { held, slot, .. } => {
+                    let state = &mut *run.held[held].state;
+                    lay(held, state, Settled::Put(slot));
+                    state.tell(slot, News::Changed);
+                }
+                Undo::Created { held, slot, .. } => {
+                    let state = &mut *run.held[held].state;
+                    lay(held, state, Settled::Put(slot));
+                    state.tell(slot, News::Changed);
+                }
+                Undo::At {
+                    held, slot, home, ..
+                } => {
+                    let state = &mut *run.held[held].state;
+                    lay(held, state, Settled::Put(slot));
+                    let (id, to) = (
+                        state.slots[slot as usize].id,
+                        state.slots[slot as usize].home,
+                    );
+                    if to == home {
+                        state.tell(slot, News::Moved);
+                    } else {
+                        lay(held, state, Settled::Left(home));
+                        state.feed.left(Gone {
+                            id,
+                            from: home,
+                            to: Some(to),
+                        });
+                        state.tell(slot, News::Changed);
+                    }
+                }
+                Undo::Taken { held, slot, to } => {
+                    let state = &mut *run.held[held].state;
+                    lay(held, state, Settled::Taken(&slot, to.is_none()));
+                    if slot.id.is_entity() {
+                        state.feed.left(Gone {
+                            id: slot.id,
+                            from: slot.home,
+                            to,
+                        });
+                    }
+                    if let (None, Some(watch)) = (to, &slot.watch) {
+                        watch.set_gone();
+                    }
+                }
+                Undo::Name {
+                    held, home, name, ..
+                } => {
+                    let state = &mut *run.held[held].state;
+                    lay(held, state, Settled::Name(home, name));
+                }
+            }
+        }
+    }
+
+    /// Values and positions within one region: they wait in the region.
+    fn settle_lazily(&mut self) {
+        let region = &self.table.regions[self.run.held[0].region];
+        region.note_lazy(self.run.now_ms);
+        self.settle(|_, state, change| match change {
+            Settled::Put(slot) => state.mark_lazy(slot),
+            Settled::Left(home) => state.lazy_left.push(home),
+            Settled::Taken(..) | Settled::Name(..) => {
+                debug_assert!(false, "structural writes are never lazy");
+            }
+        });
+    }
+}
+
+/// A write that counts.
+pub(crate) enum Settled<'a> {
+    Put(u32),
+    Left(Home),
+    Taken(&'a Slot, bool),
+    Name(Home, Box<str>),
+}
+
+fn lay(lane: &mut Lane, state: &mut State, epoch: u64, change: Settled<'_>) {
+    match change {
+        Settled::Put(slot) => lay_put(lane, state, epoch, slot),
+        Settled::Left(home) => state.note_left(home, epoch),
+        Settled::Taken(slot, removed) => {
+            lane.void(slot.lane_set, slot.lane_at);
+            if removed {
+                lane.open.entries.push(Entry::Remove {
+                    id: slot.id,
+                    home: slot.home,
+                });
+            }
+            state.note_left(slot.home, epoch);
+        }
+        Settled::Name(home, name) => {
+            let id = state
+                .names(home)
+                .and_then(|names| names.get(&name).copied());
+            lane.open.entries.push(Entry::Name { home, name, id });
+            state.note_left(home, epoch);
+        }
+    }
+}
+
+#[inline]
+fn lay_put(lane: &mut Lane, state: &mut State, epoch: u64, slot: u32) {
+    let slot = &mut state.slots[slot as usize];
+    // Empty: made and removed, or moved away, in this very task.
+    let Some(value) = &slot.value else { return };
+    let entry = Entry::Put {
+        id: slot.id,
+        home: slot.home,
+        at: slot.position(),
+        value: Value::clone(value),
+    };
+    slot.epoch = epoch;
+    slot.lazy = false;
+    lane.lay((&mut slot.lane_set, &mut slot.lane_at), entry);
+}
+
+/// Lays all lazy writes of a region into its lane: its dirty set is always taken whole.
+pub(crate) fn flush_lazy(state: &mut State, lane: &mut Lane, epoch: u64) {
+    for slot in std::mem::take(&mut state.lazy) {
+        if state.slots[slot as usize].lazy {
+            lay_put(lane, state, epoch, slot);
+        }
+    }
+    for home in std::mem::take(&mut state.lazy_left) {
+        state.note_left(home, epoch);
+    }
+}
+
+/// Reads a home into memory; nothing changes when a row of it can't be read.
+pub(crate) fn load_home(
+    shared: &Shared,
+    state: &mut State,
+    home: Home,
+) -> std::result::Result<(), String> {
+    let Some(store) = &shared.store else {
+        state.add_home(home, BTreeMap::new());
+        shared.homes.fetch_add(1, Ordering::Relaxed);
+        return Ok(());
+    };
+    let stored = store.load_home(home).map_err(|e| e.to_string())?;
+    let mut objects = Vec::with_capacity(stored.rows.len());
+    for (id, row) in &stored.rows {
+        let (at, value) = record::read_row(&shared.kinds, row)
+            .map_err(|e| format!("object {} in home {}: {e}", id.raw(), home.0))?;
+        objects.push(Slot::new(*id, home, at.unwrap_or_default(), value));
+    }
+    let names = stored
+        .names
+        .into_iter()
+        .map(|(name, id)| (name.into_boxed_str(), id))
+        .collect();
+    state.add_home(home, names);
+    shared.live.fetch_add(objects.len(), Ordering::Relaxed);
+    shared.homes.fetch_add(1, Ordering::Relaxed);
+    shared.metrics.homes_loaded.increment(1);
+    for slot in objects {
+        if slot.id.is_entity() {
+            shared.places.set(slot.id, home);
+        }
+        state.insert(slot);
+    }
+    Ok(())
+}
+
+impl Run {
+    /// Lets go of all regions and forgets the run.
+    pub(crate) fn end(&mut self) {
+        self.held.clear();
+        self.undo.clear();
+        self.effects.clear();
+        self.stop = None;
+        self.structural = false;
+        self.read_lazy = false;
+    }
+}
+
+impl std::fmt::Debug for Runner<'_> {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Runner")
+            .field("serial", &self.run.serial)
+            .finish_non_exhaustive()
+    }
+}

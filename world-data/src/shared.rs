@@ -1,0 +1,340 @@
+//! Lives here: what all workers of an engine share, and how they wake the committer.
+//! Not here: opening and closing (`engine`), the committer's own work (`committer`).
+
+use std::ops::Range;
+use std::sync::atomic::{AtomicBool, AtomicU64, AtomicUsize, Ordering};
+use std::sync::{Arc, OnceLock};
+use std::thread::Thread;
+
+use arc_swap::ArcSwap;
+use parking_lot::{Condvar, Mutex};
+
+use crate::checkpoint::Checkpointer;
+use crate::effect::EffectSink;
+use crate::engine::{Options, RegionId, Regions};
+use crate::lane::Entry;
+use crate::line::Map;
+use crate::metrics::Metrics;
+use crate::object::Kinds;
+use crate::partition::Partition;
+use crate::region::Region;
+use crate::store::Store;
+use crate::watch::Places;
+
+/// Object numbers reserved on disk at a time.
+pub(crate) const ID_BLOCK: u64 = 1 << 20;
+/// Object numbers a worker takes at a time.
+const ID_RANGE: u64 = 256;
+/// The key of `meta` under which the end of the reserved object numbers stands.
+pub(crate) const ID_LIMIT: &str = "id_limit";
+
+/// A partition with its regions.
+pub(crate) struct Table {
+    pub(crate) public: Arc<Regions>,
+    pub(crate) regions: Vec<Region>,
+}
+
+impl Table {
+    pub(crate) fn new(partition: Partition) -> Self {
+        let regions: Vec<_> = (0..partition.len())
+            .map(|at| Region::new(RegionId(at as u64 + 1), partition.interval(at)))
+            .collect();
+        let list = regions
+            .iter()
+            .map(|region| (region.id, region.interval))
+            .collect();
+        Self {
+            public: Arc::new(Regions { partition, list }),
+            regions,
+        }
+    }
+
+    pub(crate) fn index_of(&self, id: RegionId) -> Option<usize> {
+        self.regions.iter().position(|region| region.id == id)
+    }
+}
+
+/// The world's time, told from outside.
+#[derive(Debug, Default)]
+pub struct Clock(AtomicU64);
+
+impl Clock {
+    /// Sets the time: milliseconds since the Unix epoch. The host calls it every few milliseconds;
+    /// it never goes back (an earlier value is ignored).
+    pub fn advance(&self, now_ms: u64) {
+        self.0.fetch_max(now_ms, Ordering::Relaxed);
+    }
+
+    /// The time, in milliseconds since the Unix epoch.
+    #[inline]
+    pub fn now_ms(&self) -> u64 {
+        self.0.load(Ordering::Relaxed)
+    }
+}
+
+/// Wakes the committer.
+#[derive(Default)]
+pub(crate) struct Signal {
+    work: AtomicBool,
+    idle: AtomicBool,
+    stop: AtomicBool,
+    thread: OnceLock<Thread>,
+}
+
+impl Signal {
+    /// Says that a lane holds something new.
+    pub(crate) fn wake(&self) {
+        self.work.store(true, Ordering::SeqCst);
+        if self.idle.load(Ordering::SeqCst)
+            && let Some(thread) = self.thread.get()
+        {
+            thread.unpark();
+        }
+    }
+
+    /// Whether everything committed is on disk and told: no lane holds anything, and the
+    /// committer has delivered all it took.
+    pub(crate) fn is_quiet(&self) -> bool {
+        self.idle.load(Ordering::SeqCst) && !self.work.load(Ordering::SeqCst)
+    }
+
+    pub(crate) fn take_work(&self) -> bool {
+        self.work.swap(false, Ordering::SeqCst)
+    }
+
+    pub(crate) fn is_stopping(&self) -> bool {
+        self.stop.load(Ordering::SeqCst)
+    }
+
+    pub(crate) fn stop(&self) {
+        self.stop.store(true, Ordering::SeqCst);
+        self.wake();
+    }
+
+    pub(crate) fn set_thread(&self, thread: Thread) {
+        let _ = self.thread.set(thread);
+    }
+
+    /// For a committer that is stepped by hand: between two steps it is idle.
+    pub(crate) fn set_idle_by_hand(&self) {
+        if self.thread.get().is_none() {
+            self.idle.store(true, Ordering::SeqCst);
+        }
+    }
+
+    /// Parks the committer until there is work, or `longest` has passed.
+    pub(crate) fn park(&self, longest: std::time::Duration) {
+        self.idle.store(true, Ordering::SeqCst);
+        if !self.work.load(Ordering::SeqCst) && !self.is_stopping() {
+            std::thread::park_timeout(longest);
+        }
+        self.idle.store(false, Ordering::SeqCst);
+    }
+}
+
+/// Object numbers that a worker may hand out without asking.
+#[derive(Default, Debug)]
+pub(crate) struct IdRange(Range<u64>);
+
+struct IdBlock {
+    next: u64,
+    limit: u64,
+}
+
+/// A hook that the seeded simulator uses to interleave runs.
+pub(crate) type Pause = Arc<dyn Fn() + Send + Sync>;
+
+pub(crate) struct Shared {
+    pub(crate) world: &'static str,
+    pub(crate) map: Map,
+    pub(crate) kinds: Kinds,
+    pub(crate) options: Options,
+    pub(crate) sink: Arc<dyn EffectSink>,
+    pub(crate) clock: Clock,
+    pub(crate) table: ArcSwap<Table>,
+    pub(crate) table_version: AtomicU64,
+    /// `None` for a world in memory only.
+    pub(crate) store: Option<Arc<Store>>,
+    pub(crate) checkpointer: OnceLock<Checkpointer>,
+    pub(crate) places: Places,
+    /// Live objects in memory.
+    pub(crate) live: AtomicUsize,
+    /// Homes in memory.
+    pub(crate) homes: AtomicUsize,
+    /// The open epoch.
+    pub(crate) epoch: AtomicU64,
+    /// All epochs up to this one are on disk.
+    pub(crate) durable: AtomicU64,
+    durable_waiters: (Mutex<usize>, Condvar),
+    pub(crate) commits: AtomicU64,
+    pub(crate) dead: AtomicU64,
+    pub(crate) workers: AtomicU64,
+    pub(crate) signal: Signal,
+    pub(crate) failed: OnceLock<String>,
+    pub(crate) evict_from: AtomicUsize,
+    ids: Mutex<IdBlock>,
+    pub(crate) pause: Option<Pause>,
+    pub(crate) metrics: Metrics,
+}
+
+/// What `Shared` begins with.
+pub(crate) struct Start {
+    pub(crate) epoch: u64,
+    pub(crate) next_id: u64,
+    pub(crate) next_dead: u64,
+    pub(crate) partition: Partition,
+    pub(crate) store: Option<Arc<Store>>,
+    pub(crate) pause: Option<Pause>,
+}
+
+impl Shared {
+    pub(crate) fn new<W: crate::World>(
+        world: &W,
+        options: Options,
+        sink: Arc<dyn EffectSink>,
+        start: Start,
+    ) -> Self {
+        Self {
+            world: W::NAME,
+            map: world.map(),
+            kinds: world.kinds(),
+            options,
+            sink,
+            clock: Clock::default(),
+            table: ArcSwap::from_pointee(Table::new(start.partition)),
+            table_version: AtomicU64::new(0),
+            store: start.store,
+            checkpointer: OnceLock::new(),
+            places: Places::new(),
+            live: AtomicUsize::new(0),
+            homes: AtomicUsize::new(0),
+            epoch: AtomicU64::new(start.epoch),
+            durable: AtomicU64::new(start.epoch - 1),
+            durable_waiters: (Mutex::new(0), Condvar::new()),
+            commits: AtomicU64::new(0),
+            dead: AtomicU64::new(start.next_dead),
+            workers: AtomicU64::new(1),
+            signal: Signal::default(),
+            failed: OnceLock::new(),
+            evict_from: AtomicUsize::new(0),
+            // Nothing is reserved yet: the first object extends the block.
+            ids: Mutex::new(IdBlock {
+                next: start.next_id,
+                limit: start.next_id,
+            }),
+            pause: start.pause,
+            metrics: Metrics::new(),
+        }
+    }
+
+    /// Sets the checkpointer, once, before anything is committed.
+    pub(crate) fn set_checkpointer(&self, checkpointer: Checkpointer) {
+        if self.checkpointer.set(checkpointer).is_err() {
+            unreachable!("an engine is opened once");
+        }
+    }
+
+    #[inline]
+    pub(crate) fn pause(&self) {
+        if let Some(pause) = &self.pause {
+            pause();
+        }
+    }
+
+    pub(crate) fn is_simulated(&self) -> bool {
+        self.pause.is_some()
+    }
+
+    /// The next object number; `mine` is the worker's range, refilled when empty.
+    pub(crate) fn next_id(&self, mine: &mut IdRange) -> u64 {
+        if let Some(id) = mine.0.next() {
+            return id;
+        }
+        let mut block = self.ids.lock();
+        if block.next + ID_RANGE > block.limit {
+            block.limit = block.next + ID_BLOCK;
+            // Laid down before any id above the old limit is handed out: whatever uses one commits
+            // in this epoch or a later one, so a crash can't hand it out again.
+            let value = block.limit.to_le_bytes().to_vec();
+            self.lay_loose(Entry::Meta {
+                key: ID_LIMIT,
+                value,
+            });
+        }
+        mine.0 = block.next..block.next + ID_RANGE;
+        block.next += ID_RANGE;
+        drop(block);
+        mine.0.next().unwrap_or_default()
+    }
+
+    /// Lays down something that belongs to no region and no task.
+    pub(crate) fn lay_loose(&self, entry: Entry) {
+        if self.store.is_none() {
+            return;
+        }
+        let table = self.table.load();
+        let region = &table.regions[0];
+        let mut lane = region.lane.lock();
+        let news = !lane.told;
+        lane.told = true;
+        region.flagged.store(true, Ordering::SeqCst);
+        lane.enter(self.epoch.load(Ordering::SeqCst));
+        lane.open.entries.push(entry);
+        drop(lane);
+        if news {
+            self.signal.wake();
+        }
+    }
+
+    /// Publishes that all epochs up to `epoch` are on disk.
+    pub(crate) fn set_durable(&self, epoch: u64) {
+        self.durable.store(epoch, Ordering::SeqCst);
+        let (waiters, bell) = &self.durable_waiters;
+        if *waiters.lock() > 0 {
+            bell.notify_all();
+        }
+    }
+
+    /// Waits until `epoch` is on disk, or the engine has failed or stopped.
+    pub(crate) fn wait_durable(&self, epoch: u64) {
+        let (waiters, bell) = &self.durable_waiters;
+        let mut count = waiters.lock();
+        *count += 1;
+        while self.durable.load(Ordering::SeqCst) < epoch
+            && self.failed.get().is_none()
+            && !self.is_simulated()
+        {
+            self.signal.wake();
+            bell.wait(&mut count);
+        }
+        *count -= 1;
+    }
+
+    /// The store can't be trusted any more: what is in memory is no longer known to be true. Stops
+    /// the process, so that it begins again from disk.
+    #[expect(
+        clippy::needless_pass_by_value,
+        reason = "called from closures that own the text"
+    )]
+    pub(crate) fn fail(&self, why: String) {
+        tracing::error!(
+            why,
+            "the store failed; stopping, to begin again from what is on disk"
+        );
+        if self.failed.set(why.clone()).is_ok() {
+            self.durable_waiters.1.notify_all();
+            match &self.options.on_failure {
+                Some(tell) => (tell.0)(&why),
+                None => std::process::abort(),
+            }
+        }
+    }
+}
+
+impl std::fmt::Debug for Shared {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Shared")
+            .field("world", &self.world)
+            .finish_non_exhaustive()
+    }
+}

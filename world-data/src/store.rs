@@ -1,0 +1,256 @@
+//! Lives here: the store: what is in LMDB and how it is read. Only this room names heed.
+//! Not here: opening a folder and telling whose it is (`open`), the one write transaction
+//! (`write`), when it is written (`checkpoint`).
+//!
+//! Invariant: LMDB always holds the world exactly as it stood after one epoch, `applied_epoch`.
+//!
+//! Tables: `meta` (text → bytes), `rows` (`home | id` → row), `where` (entity's id → home),
+//! `names` (`home | name` → id), `dead` (number → JSON); all numbers `u64`, big-endian.
+
+mod open;
+#[cfg(test)]
+mod tests;
+mod write;
+
+use std::fs::File;
+use std::sync::atomic::{AtomicU64, Ordering};
+
+use heed::types::Bytes;
+use heed::{Database, Env, RoTxn, WithoutTls};
+use metrics::{Gauge, gauge};
+use parking_lot::RwLock;
+use uuid::Uuid;
+
+use crate::engine::OpenError;
+use crate::line::Home;
+use crate::object::ObjectId;
+use crate::partition::Partition;
+use crate::shared::ID_LIMIT;
+
+/// The format of the tables. A store with a higher number is refused.
+pub(crate) const FORMAT: u64 = 1;
+/// Reading transactions that may be open at one time, over all threads.
+const MAX_READERS: u32 = 1024;
+/// Dead letters kept: the newest.
+pub(crate) const MAX_DEAD_LETTERS: usize = 10_000;
+
+type Table = Database<'static, Bytes, Bytes>;
+
+/// Keys of `meta` that the store itself writes; no record may change them.
+mod key {
+    pub(super) const FORMAT: &str = "format";
+    pub(super) const WORLD: &str = "world";
+    pub(super) const WORLD_ID: &str = "world_id";
+    pub(super) const MAP: &str = "map";
+    pub(super) const APPLIED: &str = "applied_epoch";
+    pub(super) const PARTITION: &str = "partition";
+}
+
+/// Why the store can't be read or written.
+#[derive(Debug, thiserror::Error)]
+pub(crate) enum StoreError {
+    /// The reserved map is full. Grown and tried again by the store itself; seen outside only
+    /// when that did not help.
+    #[error("the store's map of {limit} bytes is full and could not be enlarged enough")]
+    Full { limit: usize },
+    /// The disk is full; LMDB is as it was before.
+    #[error(
+        "no room on the disk to {0}. Make room and start again; all that was acknowledged is safe"
+    )]
+    NoSpace(&'static str),
+    /// LMDB refused; it is as it was before.
+    #[error("can't {what}: {source}")]
+    Lmdb {
+        what: &'static str,
+        source: heed::Error,
+    },
+    /// What stands in the store or in a record makes no sense.
+    #[error("{0}")]
+    Damaged(String),
+}
+
+impl StoreError {
+    /// The error that an LMDB call made while doing `what`.
+    fn of(what: &'static str) -> impl Fn(heed::Error) -> Self {
+        move |source| match &source {
+            heed::Error::Mdb(heed::MdbError::MapFull) => Self::Full { limit: 0 },
+            heed::Error::Io(error) if error.kind() == std::io::ErrorKind::StorageFull => {
+                Self::NoSpace(what)
+            }
+            _ => Self::Lmdb { what, source },
+        }
+    }
+}
+
+impl From<StoreError> for OpenError {
+    fn from(error: StoreError) -> Self {
+        Self(error.to_string())
+    }
+}
+
+type Result<T> = std::result::Result<T, StoreError>;
+
+/// What a home holds in LMDB, in key order.
+#[derive(Debug, Default)]
+pub(crate) struct HomeRows {
+    /// Objects with their rows.
+    pub(crate) rows: Vec<(ObjectId, Vec<u8>)>,
+    /// Names with their targets.
+    pub(crate) names: Vec<(String, ObjectId)>,
+}
+
+/// A world's rows in LMDB. Reads may be made on any thread; only the checkpointer's writes.
+pub(crate) struct Store {
+    env: Env<WithoutTls>,
+    tables: Tables,
+    /// LMDB's map may be moved only while no transaction is open: each holds this for reading.
+    sizing: RwLock<()>,
+    applied: AtomicU64,
+    world_id: Uuid,
+    gauges: Gauges,
+    /// Held for the life of the store: no second process may open the folder.
+    _lock: File,
+}
+
+#[derive(Clone, Copy)]
+struct Tables {
+    meta: Table,
+    rows: Table,
+    places: Table,
+    names: Table,
+    dead: Table,
+}
+
+struct Gauges {
+    bytes: Gauge,
+    limit: Gauge,
+    readers: Gauge,
+}
+
+impl Gauges {
+    fn new() -> Self {
+        Self {
+            bytes: gauge!("brightstar_store_bytes"),
+            limit: gauge!("brightstar_store_limit_bytes"),
+            readers: gauge!("brightstar_store_readers"),
+        }
+    }
+}
+
+impl std::fmt::Debug for Store {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Store")
+            .field("path", &self.env.path())
+            .finish_non_exhaustive()
+    }
+}
+
+impl Store {
+    /// The last epoch that LMDB holds.
+    pub(crate) fn applied_epoch(&self) -> u64 {
+        self.applied.load(Ordering::Acquire)
+    }
+
+    /// Names the world for ever; drawn when the store was made.
+    pub(crate) fn world_id(&self) -> Uuid {
+        self.world_id
+    }
+
+    /// The partition as it stands in LMDB.
+    pub(crate) fn partition(&self) -> Result<Partition> {
+        let json = self.meta(key::PARTITION)?;
+        let json = json.ok_or_else(|| StoreError::Damaged("the store has no partition".into()))?;
+        let read = serde_json::from_slice(&json);
+        read.map_err(|e| StoreError::Damaged(format!("the partition can't be read: {e}")))
+    }
+
+    /// The end of the object numbers that are reserved, as [`ID_LIMIT`] says; 0 for a new store.
+    pub(crate) fn id_limit(&self) -> Result<u64> {
+        let Some(value) = self.meta(ID_LIMIT)? else {
+            return Ok(0);
+        };
+        let value = value.try_into().map(u64::from_le_bytes);
+        value.map_err(|_| StoreError::Damaged(format!("{ID_LIMIT} in the store is not 8 bytes")))
+    }
+
+    /// The number of the next dead letter.
+    pub(crate) fn next_dead(&self) -> Result<u64> {
+        Ok(self
+            .dead_letters(1)?
+            .first()
+            .map_or(1, |(number, _)| number + 1))
+    }
+
+    /// Everything that lives in `home`.
+    pub(crate) fn load_home(&self, home: Home) -> Result<HomeRows> {
+        self.read("load a home", |tables, txn| {
+            let prefix = home.0.to_be_bytes();
+            let mut found = HomeRows::default();
+            for item in tables.rows.prefix_iter(txn, &prefix)? {
+                let (key, row) = item?;
+                found.rows.push((id_at(key.get(8..))?, row.to_vec()));
+            }
+            for item in tables.names.prefix_iter(txn, &prefix)? {
+                let (key, id) = item?;
+                let name = String::from_utf8(key[8..].to_vec()).map_err(damaged)?;
+                found.names.push((name, id_at(Some(id))?));
+            }
+            Ok(found)
+        })
+    }
+
+    /// The home of an entity, if it is in LMDB.
+    pub(crate) fn locate(&self, id: ObjectId) -> Result<Option<Home>> {
+        self.read("look up a place", |tables, txn| {
+            let found = tables.places.get(txn, &id.raw().to_be_bytes())?;
+            found.map(|home| Ok(Home(number(Some(home))?))).transpose()
+        })
+    }
+
+    /// A value of `meta`.
+    pub(crate) fn meta(&self, key: &str) -> Result<Option<Vec<u8>>> {
+        self.read("read meta", |tables, txn| {
+            Ok(tables.meta.get(txn, key.as_bytes())?.map(<[u8]>::to_vec))
+        })
+    }
+
+    /// The newest dead letters, the newest first, at most `limit`.
+    pub(crate) fn dead_letters(&self, limit: usize) -> Result<Vec<(u64, Vec<u8>)>> {
+        self.read("read dead letters", |tables, txn| {
+            let newest = tables.dead.rev_iter(txn)?.take(limit.min(MAX_DEAD_LETTERS));
+            newest
+                .map(|item| {
+                    let (key, letter) = item?;
+                    Ok((number(Some(key))?, letter.to_vec()))
+                })
+                .collect()
+        })
+    }
+
+    /// Runs `see` in a short reading transaction.
+    fn read<R>(
+        &self,
+        what: &'static str,
+        see: impl FnOnce(&Tables, &RoTxn<'_>) -> heed::Result<R>,
+    ) -> Result<R> {
+        let _open = self.sizing.read();
+        let txn = self.env.read_txn().map_err(StoreError::of(what))?;
+        see(&self.tables, &txn).map_err(StoreError::of(what))
+    }
+}
+
+/// A big-endian number that is a whole key or value.
+fn number(bytes: Option<&[u8]>) -> heed::Result<u64> {
+    let bytes = bytes.and_then(|b| b.try_into().ok());
+    bytes
+        .map(u64::from_be_bytes)
+        .ok_or_else(|| damaged("a number in the store is not 8 bytes"))
+}
+
+fn id_at(bytes: Option<&[u8]>) -> heed::Result<ObjectId> {
+    ObjectId::from_raw(number(bytes)?).ok_or_else(|| damaged("an object id is out of range"))
+}
+
+fn damaged(error: impl Into<Box<dyn std::error::Error + Send + Sync>>) -> heed::Error {
+    heed::Error::Decoding(error.into())
+}

@@ -1,0 +1,238 @@
+//! Lives here: the one write transaction: a batch of rows brought into LMDB, and room made for it.
+//! Not here: what is in the batch (`batch`), when it is written (`checkpoint`, `recovery`).
+//!
+//! Invariant: a batch and the number of its last epoch are committed together or not at all.
+
+use std::sync::atomic::Ordering;
+
+use heed::{PutFlags, RwTxn};
+
+use super::{MAX_DEAD_LETTERS, Result, Store, StoreError, Tables, key, number};
+use crate::batch::Batch;
+
+/// The map is enlarged when a batch could fill more than this share of it, in percent.
+const FULL_PERCENT: usize = 75;
+/// LMDB writes whole pages and new copies of them: room per byte of a batch.
+const ROOM_PER_BYTE: usize = 4;
+/// Map sizes must be multiples of the system's page size; this is one for all systems.
+pub(super) const MAP_GRAIN: usize = 64 << 10;
+/// Times the map is enlarged for one batch before giving up.
+const MAX_GROWTHS: usize = 8;
+
+/// What applying a batch did.
+#[derive(Debug, Clone, Copy, Default)]
+pub(crate) struct Applied {
+    /// Rows written or deleted.
+    pub(crate) rows: usize,
+}
+
+/// A row to write or delete, in the order of its key.
+type Edit<'a> = (u64, u64, Option<&'a [u8]>);
+
+impl Store {
+    /// Brings LMDB up to `epoch`, in one fully synced transaction.
+    ///
+    /// # Errors
+    /// LMDB is as it was before. [`StoreError::NoSpace`]: the disk is full.
+    pub(crate) fn apply(&self, batch: &Batch<'_>, epoch: u64) -> Result<Applied> {
+        let room = batch
+            .bytes()
+            .saturating_mul(ROOM_PER_BYTE)
+            .saturating_add(MAP_GRAIN);
+        if self.used().saturating_add(room) > self.limit() / 100 * FULL_PERCENT {
+            self.grow(room)?;
+        }
+        for _ in 0..MAX_GROWTHS {
+            match self.try_apply(batch, epoch) {
+                Err(StoreError::Full { .. }) => self.grow(room)?,
+                result => return self.applied(epoch, result),
+            }
+        }
+        Err(StoreError::Full {
+            limit: self.limit(),
+        })
+    }
+
+    fn applied(&self, epoch: u64, result: Result<Applied>) -> Result<Applied> {
+        if result.is_ok() {
+            self.applied.store(epoch, Ordering::Release);
+        }
+        self.publish();
+        result
+    }
+
+    fn try_apply(&self, batch: &Batch<'_>, epoch: u64) -> Result<Applied> {
+        let _open = self.sizing.read();
+        let write = || {
+            let mut txn = self.env.write_txn()?;
+            self.tables.check_order(&txn, epoch)?;
+            self.tables.put_rows(&mut txn, batch)?;
+            self.tables.put_names(&mut txn, batch)?;
+            self.tables.put_rest(&mut txn, batch)?;
+            self.tables
+                .meta
+                .put(&mut txn, key::APPLIED.as_bytes(), &epoch.to_be_bytes())?;
+            txn.commit()
+        };
+        if let Some(key) = batch.meta.keys().find(|k| is_own(k)) {
+            return Err(StoreError::Damaged(format!(
+                "a record would change {key} of the store"
+            )));
+        }
+        write().map_err(StoreError::of("write a checkpoint to the store"))?;
+        Ok(Applied { rows: batch.len() })
+    }
+
+    /// Bytes of the map in use.
+    pub(super) fn used(&self) -> usize {
+        let page = self.env.unnamed_database_stat().page_size as usize;
+        (self.env.info().last_page_number + 1) * page
+    }
+
+    /// The size of the map.
+    pub(super) fn limit(&self) -> usize {
+        self.env.info().map_size
+    }
+
+    /// Enlarges the map to twice its size, or as much as `room` asks for.
+    fn grow(&self, room: usize) -> Result<()> {
+        let least = self.used().saturating_add(room) / FULL_PERCENT * 100;
+        let from = self.limit();
+        let size = from
+            .saturating_mul(2)
+            .max(least)
+            .next_multiple_of(MAP_GRAIN);
+        let _alone = self.sizing.write();
+        // SAFETY: every transaction of this process is opened and ended while `sizing` is held for
+        // reading, so none is open now.
+        unsafe { self.env.resize(size) }.map_err(StoreError::of("enlarge the store's map"))?;
+        tracing::info!(from, to = size, "the store's map was enlarged");
+        Ok(())
+    }
+
+    pub(super) fn publish(&self) {
+        self.gauges.bytes.set(self.used() as f64);
+        self.gauges.limit.set(self.limit() as f64);
+        self.gauges
+            .readers
+            .set(f64::from(self.env.info().number_of_readers));
+    }
+}
+
+fn is_own(key: &str) -> bool {
+    matches!(
+        key,
+        key::FORMAT | key::WORLD | key::WORLD_ID | key::MAP | key::APPLIED
+    )
+}
+
+impl Tables {
+    /// LMDB must not be set back to an earlier epoch.
+    fn check_order(&self, txn: &RwTxn<'_>, epoch: u64) -> heed::Result<()> {
+        let applied = number(self.meta.get(txn, key::APPLIED.as_bytes())?)?;
+        if epoch < applied {
+            let what = format!("epoch {epoch} is older than epoch {applied} in the store");
+            return Err(super::damaged(what));
+        }
+        Ok(())
+    }
+
+    fn put_rows(&self, txn: &mut RwTxn<'_>, batch: &Batch<'_>) -> heed::Result<()> {
+        let edits = self.edits(txn, batch)?;
+        let last = self.rows.last(txn)?.map(|(key, _)| key.to_vec());
+        for (home, id, row) in edits {
+            let mut key = [0; 16];
+            key[..8].copy_from_slice(&home.to_be_bytes());
+            key[8..].copy_from_slice(&id.to_be_bytes());
+            match row {
+                None => {
+                    self.rows.delete(txn, &key)?;
+                }
+                // Behind the end LMDB is told so: it then fills pages instead of halving them,
+                // which makes a new world's store half as large.
+                Some(row) if last.as_ref().is_none_or(|last| last.as_slice() < &key) => {
+                    self.rows.put_with_flags(txn, PutFlags::APPEND, &key, row)?;
+                }
+                Some(row) => self.rows.put(txn, &key, row)?,
+            }
+        }
+        Ok(())
+    }
+
+    /// The rows to write and delete, in key order; updates where entities are.
+    fn edits<'a>(&self, txn: &mut RwTxn<'_>, batch: &Batch<'a>) -> heed::Result<Vec<Edit<'a>>> {
+        let mut edits: Vec<Edit<'a>> = Vec::with_capacity(batch.rows.len());
+        let mut entities = Vec::new();
+        for (id, row) in &batch.rows {
+            if id.is_entity() {
+                entities.push((id.raw(), *row));
+            } else {
+                edits.push((row.home.0, id.raw(), row.row));
+            }
+        }
+        entities.sort_unstable_by_key(|(id, _)| *id);
+        for (id, change) in entities {
+            let place = id.to_be_bytes();
+            // What the record calls the home before is of no use: the entity may have moved many
+            // times since LMDB last heard of it.
+            let old = self
+                .places
+                .get(txn, &place)?
+                .map(|home| number(Some(home)))
+                .transpose()?;
+            let new = change.row.map(|_| change.home.0);
+            if old != new {
+                match new {
+                    Some(home) => self.places.put(txn, &place, &home.to_be_bytes())?,
+                    None => {
+                        self.places.delete(txn, &place)?;
+                    }
+                }
+                edits.extend(old.map(|home| (home, id, None)));
+            }
+            edits.extend(new.map(|home| (home, id, change.row)));
+        }
+        edits.sort_unstable_by_key(|(home, id, _)| (*home, *id));
+        Ok(edits)
+    }
+
+    fn put_names(&self, txn: &mut RwTxn<'_>, batch: &Batch<'_>) -> heed::Result<()> {
+        let mut names: Vec<_> = batch.names.iter().collect();
+        names.sort_unstable_by_key(|(name, _)| **name);
+        let mut key = Vec::new();
+        for ((home, name), id) in names {
+            key.clear();
+            key.extend_from_slice(&home.0.to_be_bytes());
+            key.extend_from_slice(name.as_bytes());
+            match id {
+                Some(id) => self.names.put(txn, &key, &id.raw().to_be_bytes())?,
+                None => {
+                    self.names.delete(txn, &key)?;
+                }
+            }
+        }
+        Ok(())
+    }
+
+    fn put_rest(&self, txn: &mut RwTxn<'_>, batch: &Batch<'_>) -> heed::Result<()> {
+        for (key, value) in &batch.meta {
+            self.meta.put(txn, key.as_bytes(), value)?;
+        }
+        // Only the newest can stay, so older ones need not be written first.
+        let skip = batch.dead.len().saturating_sub(MAX_DEAD_LETTERS);
+        for (number, letter) in batch.dead.iter().skip(skip) {
+            self.dead.put(txn, &number.to_be_bytes(), letter)?;
+        }
+        if !batch.dead.is_empty() {
+            let above = self.dead.len(txn)?.saturating_sub(MAX_DEAD_LETTERS as u64);
+            for _ in 0..above {
+                let Some((oldest, _)) = self.dead.first(txn)? else {
+                    break;
+                };
+                let oldest = oldest.to_vec();
+                self.dead.delete(txn, &oldest)?;
+            }
+        }
+        Ok(())
+    }
+}

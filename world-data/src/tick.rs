@@ -1,0 +1,339 @@
+//! Lives here: a region's tick, and showing what changed in a region since it was last seen.
+//! Not here: when a region ticks and who is told (`actors`).
+//!
+//! Invariant: what a tick computes depends on the region's state at its start only, never on the
+//! number of threads.
+
+use std::panic::{AssertUnwindSafe, catch_unwind};
+
+use metrics::counter;
+use rayon::prelude::*;
+
+use crate::engine::{Call, Class, Gone, RegionId};
+use crate::line::{Home, Point};
+use crate::object::{ObjectId, Value};
+use crate::region::{News, Slot, State};
+use crate::run::load_home;
+use crate::shared::Shared;
+use crate::worker::Worker;
+use crate::world::{Entity, Scene as Cells, Step, Tick, World};
+
+/// Slots from which on a tick is computed by several threads: below, handing the work out costs
+/// more than it brings (benches/tick, 2 cores).
+const PARALLEL_FROM: usize = 4096;
+/// Slots that one thread takes at a time.
+const CHUNK: usize = 1024;
+
+/// What a tick did.
+#[derive(Debug, Clone, Copy, Default)]
+pub struct Ticked {
+    /// Entities looked at.
+    pub entities: usize,
+    /// Entities that changed.
+    pub changed: usize,
+}
+
+struct View<'a>(&'a State);
+
+impl Cells for View<'_> {
+    fn visit(&self, cell: Home, see: &mut dyn FnMut(Entity<'_>)) {
+        for at in self.0.members(cell) {
+            if let Some(entity) = self.0.slots[*at as usize].entity() {
+                see(entity);
+            }
+        }
+    }
+}
+
+/// An entity that leaves the region, by a task of its own.
+struct Crossing {
+    id: ObjectId,
+    value: Option<Value>,
+    to: Point,
+}
+
+impl Worker {
+    /// Ticks a region: every entity's [`World::tick`], in parallel where it pays, then the changes
+    /// at once. Entities that leave the region do so each by a task of its own. Does nothing for a
+    /// region that no longer exists (`None`).
+    pub fn tick<W: World>(
+        &mut self,
+        region: RegionId,
+        world: &W,
+        number: u64,
+        seconds: f64,
+    ) -> Option<Ticked> {
+        self.refresh();
+        let at = self.table.index_of(region)?;
+        let region = &self.table.regions[at];
+        let mut state = region.state.lock();
+        let (steps, entities) = self.compute(world, &state, number, seconds);
+        let mut ticked = Ticked {
+            entities,
+            changed: steps.len(),
+        };
+        let mut crossings = Vec::new();
+        if !steps.is_empty() {
+            region.note_lazy(self.shared.clock.now_ms());
+        }
+        for (slot, step) in steps {
+            let interval = region.interval;
+            if !self.shared.apply(
+                &mut state,
+                slot,
+                step,
+                |h| interval.contains(h),
+                &mut crossings,
+            ) {
+                ticked.changed -= 1;
+            }
+        }
+        drop(state);
+        for crossing in crossings {
+            self.cross(&crossing);
+        }
+        Some(ticked)
+    }
+
+    fn compute<W: World>(
+        &self,
+        world: &W,
+        state: &State,
+        number: u64,
+        seconds: f64,
+    ) -> (Vec<(u32, Step)>, usize) {
+        let view = View(state);
+        let tick = Tick {
+            number,
+            now_ms: self.shared.clock.now_ms(),
+            seconds,
+            seed: self.shared.options.seed,
+            map: self.shared.map,
+            scene: &view,
+        };
+        let steps_of = |base: usize, slots: &[Slot]| {
+            let mut steps = Vec::new();
+            for (at, slot) in slots.iter().enumerate() {
+                let Some(entity) = slot.entity() else {
+                    continue;
+                };
+                // One entity's panic is its own: it stays as it is.
+                match catch_unwind(AssertUnwindSafe(|| world.tick(&tick, entity))) {
+                    Ok(Step::Stay) => {}
+                    Ok(step) => steps.push(((base + at) as u32, step)),
+                    Err(_) => {
+                        counter!("brightstar_task_panics_total", "kind" => "tick").increment(1);
+                        tracing::warn!(id = slot.id.raw(), "the tick of an entity panicked");
+                    }
+                }
+            }
+            steps
+        };
+        let steps = if state.slots.len() < PARALLEL_FROM {
+            steps_of(0, &state.slots)
+        } else {
+            let chunks = state.slots.par_chunks(CHUNK).enumerate();
+            let parts: Vec<_> = chunks
+                .map(|(at, slots)| steps_of(at * CHUNK, slots))
+                .collect();
+            parts.into_iter().flatten().collect()
+        };
+        (steps, state.entities())
+    }
+
+    /// Takes an entity over the region's border: a task of the durable class in both regions.
+    fn cross(&mut self, crossing: &Crossing) {
+        let call = Call {
+            kind: "tick",
+            class: Class::Durable,
+            origin: &crossing.id,
+        };
+        self.execute(
+            call,
+            |task| {
+                let Some(spot) = task.on.locate(crossing.id)? else {
+                    return Ok(());
+                };
+                if let Some(value) = &crossing.value {
+                    task.on.write(spot, Value::clone(value));
+                }
+                task.on.place(spot, crossing.to)
+            },
+            |_| None,
+        );
+    }
+
+    /// Shows what changed in a region since the last call, then forgets it. `None` when the region
+    /// no longer exists.
+    pub fn observe<R>(
+        &mut self,
+        region: RegionId,
+        see: impl FnOnce(&mut Scene<'_>) -> R,
+    ) -> Option<R> {
+        self.refresh();
+        let at = self.table.index_of(region)?;
+        let mut state = self.table.regions[at].state.lock();
+        state.feed.on = true;
+        state.feed.moved.sort_unstable();
+        state.feed.moved.dedup();
+        let mut scene = Scene {
+            shared: &self.shared,
+            state: &mut state,
+        };
+        let result = see(&mut scene);
+        let moved = std::mem::take(&mut state.feed.moved);
+        for slot in &moved {
+            state.slots[*slot as usize].news = News::None;
+        }
+        // Keeps its memory for the next round.
+        state.feed.moved = moved;
+        state.feed.moved.clear();
+        state.feed.gone.clear();
+        state.feed.overflowed = false;
+        Some(result)
+    }
+}
+
+impl Shared {
+    /// Applies one entity's step; `false` if it could not be.
+    fn apply(
+        &self,
+        state: &mut State,
+        at: u32,
+        step: Step,
+        is_inside: impl Fn(Home) -> bool,
+        crossings: &mut Vec<Crossing>,
+    ) -> bool {
+        let (value, to) = match step {
+            Step::Stay => return false,
+            Step::Go(to) => (None, Some(to)),
+            Step::Become(changed, to) => (Some(changed.0), to),
+        };
+        let slot = &mut state.slots[at as usize];
+        let news = if value.is_some() {
+            News::Changed
+        } else {
+            News::Moved
+        };
+        let Some(to) = to.map(|to| self.map.clamp(to)) else {
+            slot.value = value.or(slot.value.take());
+            state.mark_lazy(at);
+            state.tell(at, news);
+            return true;
+        };
+        if self.map.is_same_cell(slot.at, to) {
+            slot.value = value.or(slot.value.take());
+            slot.at = to;
+            state.mark_lazy(at);
+            state.tell(at, news);
+            return true;
+        }
+        let (id, from, cell) = (slot.id, slot.home, self.map.cell_at(to));
+        if !is_inside(cell) {
+            crossings.push(Crossing { id, value, to });
+            return true;
+        }
+        if !state.has_home(cell)
+            && let Err(why) = load_home(self, state, cell)
+        {
+            tracing::error!(
+                why,
+                id = id.raw(),
+                "an entity stays: the cell ahead can't be read"
+            );
+            return false;
+        }
+        let slot = &mut state.slots[at as usize];
+        slot.value = value.or(slot.value.take());
+        slot.at = to;
+        state.rehome(at, cell);
+        self.places.set(id, cell);
+        state.lazy_left.push(from);
+        state.feed.left(Gone {
+            id,
+            from,
+            to: Some(cell),
+        });
+        state.mark_lazy(at);
+        state.tell(at, News::Changed);
+        true
+    }
+}
+
+/// What changed in a region since it was last observed; see [`Worker::observe`].
+pub struct Scene<'a> {
+    shared: &'a Shared,
+    state: &'a mut State,
+}
+
+impl std::fmt::Debug for Scene<'_> {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Scene").finish_non_exhaustive()
+    }
+}
+
+/// An entity that is new in its cell, moved or changed.
+#[derive(Debug, Clone, Copy)]
+pub struct Moved<'a> {
+    /// The entity as it stands now.
+    pub entity: Entity<'a>,
+    /// Its cell.
+    pub cell: Home,
+    /// Whether the object itself changed or is new in this cell (else it only moved).
+    pub changed: bool,
+}
+
+impl Scene<'_> {
+    /// Entities that are new, moved or changed.
+    pub fn moved(&self, mut see: impl FnMut(Moved<'_>)) {
+        for at in &self.state.feed.moved {
+            let slot = &self.state.slots[*at as usize];
+            let changed = slot.news == News::Changed;
+            if slot.news != News::None
+                && let Some(entity) = slot.entity()
+            {
+                see(Moved {
+                    entity,
+                    cell: slot.home,
+                    changed,
+                });
+            }
+        }
+    }
+
+    /// Entities that left a cell.
+    pub fn gone(&self) -> &[Gone] {
+        &self.state.feed.gone
+    }
+
+    /// Whether more left than were remembered: every cell must be shown anew.
+    pub fn overflowed(&self) -> bool {
+        self.state.feed.overflowed
+    }
+
+    /// All entities of a cell of this region; reads it from LMDB if need be.
+    ///
+    /// # Errors
+    /// When a row of the cell can't be read; it says which.
+    pub fn cell(&mut self, cell: Home, mut see: impl FnMut(Entity<'_>)) -> Result<(), String> {
+        if !self.state.has_home(cell) {
+            load_home(self.shared, self.state, cell)?;
+        }
+        for at in self.state.members(cell) {
+            if let Some(entity) = self.state.slots[*at as usize].entity() {
+                see(entity);
+            }
+        }
+        Ok(())
+    }
+
+    /// Keeps a cell from being evicted for a while: it is being looked at.
+    pub fn keep(&mut self, cell: Home) {
+        self.state.keep(cell);
+    }
+
+    /// Live objects and live entities in the region.
+    pub fn counts(&self) -> (usize, usize) {
+        (self.state.size().0, self.state.entities())
+    }
+}

@@ -1,0 +1,389 @@
+//! Lives here: running a task to its end: attempts, panics, outcomes, dead letters, memory.
+//! Not here: a single run's reads and writes (`run`), ticks (`tick`).
+//!
+//! Invariant: this is the only place where a task is run again.
+
+use std::fmt::Debug;
+use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::sync::Arc;
+use std::sync::atomic::Ordering;
+
+use metrics::counter;
+use serde::Serialize;
+
+use crate::effect::{Effect, Fault};
+use crate::engine::{Call, Class, Done, Report};
+use crate::lane::Entry;
+use crate::object::ObjectId;
+use crate::run::{Run, Runner, flush_lazy};
+use crate::shared::{Shared, Table};
+use crate::task::{Stop, Task};
+use crate::watch::Watch;
+use crate::world::World;
+
+/// Homes looked at in one go when memory is over its limit.
+const EVICT_LOOK: usize = 128;
+/// Memory may exceed its limit by this factor before tasks wait for a checkpoint.
+const MEMORY_SLACK: usize = 2;
+/// The most bytes of a task's origin that a dead letter keeps.
+const LETTER_LIMIT: usize = 16 * 1024;
+/// The name that says that genesis ran.
+const GENESIS: &str = "brightstar/genesis";
+/// Time that genesis may take, in milliseconds.
+const GENESIS_BUDGET_MS: u64 = 600_000;
+
+/// Runs tasks on one thread.
+pub struct Worker {
+    pub(crate) shared: Arc<Shared>,
+    pub(crate) table: Arc<Table>,
+    version: u64,
+    number: u64,
+    serial: u64,
+    pub(crate) run: Run,
+}
+
+impl Debug for Worker {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Worker")
+            .field("number", &self.number)
+            .finish_non_exhaustive()
+    }
+}
+
+/// A task that was given up, as it is kept in the store.
+#[derive(Serialize)]
+struct DeadLetter<'a> {
+    kind: &'a str,
+    origin: String,
+    cause: &'a str,
+    attempts: u32,
+    at_ms: u64,
+}
+
+impl Worker {
+    pub(crate) fn new(shared: Arc<Shared>) -> Self {
+        let number = shared.workers.fetch_add(1, Ordering::Relaxed);
+        let version = shared.table_version.load(Ordering::SeqCst);
+        let table = shared.table.load_full();
+        Self {
+            shared,
+            table,
+            version,
+            number,
+            serial: 0,
+            run: Run::default(),
+        }
+    }
+
+    #[inline]
+    pub(crate) fn refresh(&mut self) {
+        let version = self.shared.table_version.load(Ordering::SeqCst);
+        if version != self.version {
+            self.version = version;
+            self.table = self.shared.table.load_full();
+        }
+    }
+
+    /// Runs one task to its end: as often as contention asks, then commits or leaves no trace.
+    /// `conclude` is called once and may add one last effect, released with the task's own.
+    pub fn execute<R>(
+        &mut self,
+        call: Call<'_>,
+        body: impl FnMut(&mut Task<'_>) -> Result<R, Stop>,
+        conclude: impl FnOnce(Done<R>) -> Option<Effect>,
+    ) -> Report {
+        let budget = self.shared.options.task_budget.as_millis() as u64;
+        let report = self.attempts(call, budget, body, conclude);
+        if self.shared.live.load(Ordering::Relaxed) > self.shared.options.cache_objects {
+            self.relieve_memory();
+        }
+        report
+    }
+
+    fn attempts<R>(
+        &mut self,
+        call: Call<'_>,
+        budget_ms: u64,
+        mut body: impl FnMut(&mut Task<'_>) -> Result<R, Stop>,
+        conclude: impl FnOnce(Done<R>) -> Option<Effect>,
+    ) -> Report {
+        self.refresh();
+        self.serial += 1;
+        // Serials differ between workers, and are never 0.
+        let serial = self.number << 40 | (self.serial & ((1 << 40) - 1));
+        let now_ms = self.shared.clock.now_ms();
+        self.run.needed.clear();
+        let mut attempts = 0;
+        loop {
+            attempts += 1;
+            self.run.end();
+            self.run.serial = serial;
+            self.run.now_ms = now_ms;
+            self.run.deadline_ms = self.shared.clock.now_ms().saturating_add(budget_ms);
+            let seed = self.shared.options.seed ^ serial.wrapping_mul(0x9E37_79B9_7F4A_7C15);
+            self.run.rng = fastrand::Rng::with_seed(seed);
+            let on = Runner {
+                shared: &self.shared,
+                table: &self.table,
+                run: &mut self.run,
+            };
+            let mut task = Task { on };
+            task.on.lock_needed();
+            // The undo log makes the state whole again, whatever a panic interrupted.
+            let result = catch_unwind(AssertUnwindSafe(|| body(&mut task)));
+            let result = match (result, &task.on.run.stop) {
+                (Ok(Ok(value)), None) => Ok(value),
+                (Ok(Err(stop)), None) => Err(stop),
+                (Ok(_), Some(stop)) => Err(stop.clone()),
+                (Err(panic), _) => Err(Stop::Fault(format!("panic: {}", panic_text(&*panic)))),
+            };
+            let done = match result {
+                Ok(value) if self.shared.failed.get().is_none() => Done::Committed(value),
+                Ok(_) => Done::Ended(Fault::Failed, "the store has failed".into()),
+                Err(Stop::Again) if attempts < self.shared.options.task_attempts => {
+                    task.on.undo();
+                    continue;
+                }
+                Err(stop) => {
+                    task.on.undo();
+                    let (fault, why) = self.give_up(call, &stop, attempts);
+                    Done::Ended(fault, why)
+                }
+            };
+            return self.conclude(call, attempts, done, conclude);
+        }
+    }
+
+    fn conclude<R>(
+        &mut self,
+        call: Call<'_>,
+        attempts: u32,
+        done: Done<R>,
+        conclude: impl FnOnce(Done<R>) -> Option<Effect>,
+    ) -> Report {
+        let mut on = Runner {
+            shared: &self.shared,
+            table: &self.table,
+            run: &mut self.run,
+        };
+        if let Done::Ended(..) = &done {
+            on.undo();
+        }
+        let fault = match &done {
+            Done::Committed(_) => None,
+            Done::Ended(fault, _) => Some(*fault),
+        };
+        if let Some(effect) = conclude(done) {
+            on.run.effects.push(effect);
+        }
+        let regions = on.run.held.len() as u32;
+        let epoch = on.commit(call.class);
+        self.run.end();
+        Report {
+            attempts,
+            regions,
+            epoch,
+            fault,
+        }
+    }
+
+    /// Decides what a stop means for the client, and keeps a dead letter of what should not have
+    /// happened.
+    #[cold]
+    fn give_up(&self, call: Call<'_>, stop: &Stop, attempts: u32) -> (Fault, String) {
+        let (fault, cause) = match stop {
+            Stop::Refused(message) => return (Fault::Refused, message.clone()),
+            Stop::Missing(_) => return (Fault::Refused, "gone".into()),
+            Stop::Timeout => (
+                Fault::Timeout,
+                format!(
+                    "exceeded its budget of {:?}",
+                    self.shared.options.task_budget
+                ),
+            ),
+            Stop::Again => (
+                Fault::Timeout,
+                format!("regions were taken {attempts} times"),
+            ),
+            Stop::Fault(cause) => (Fault::Failed, cause.clone()),
+        };
+        if cause.starts_with("panic: ") {
+            counter!("brightstar_task_panics_total", "kind" => call.kind).increment(1);
+        }
+        counter!("brightstar_dead_letters_total", "kind" => call.kind).increment(1);
+        let mut origin = format!("{:?}", call.origin);
+        truncate(&mut origin, LETTER_LIMIT);
+        tracing::warn!(kind = call.kind, origin, cause, attempts, "task given up");
+        let letter = DeadLetter {
+            kind: call.kind,
+            origin,
+            cause: &cause,
+            attempts,
+            at_ms: self.run.now_ms,
+        };
+        match serde_json::to_vec(&letter) {
+            Ok(letter) => {
+                let number = self.shared.dead.fetch_add(1, Ordering::Relaxed);
+                self.shared.lay_loose(Entry::Dead { number, letter });
+            }
+            Err(error) => tracing::error!(%error, "a dead letter can't be written"),
+        }
+        let told = match fault {
+            // What went wrong inside is for the operator, not for the client.
+            Fault::Failed => "the server failed to run this".to_owned(),
+            Fault::Timeout | Fault::Refused => cause,
+        };
+        (fault, told)
+    }
+
+    /// Runs genesis unless this store has seen it.
+    pub(crate) fn genesis<W: World>(&mut self, world: &W) -> Result<(), String> {
+        let call = Call {
+            kind: "genesis",
+            class: Class::Durable,
+            origin: &W::NAME,
+        };
+        let mut outcome = Ok(());
+        self.attempts(
+            call,
+            GENESIS_BUDGET_MS,
+            |task| {
+                if task.lookup(GENESIS)?.is_none() {
+                    world.genesis(task)?;
+                    let mark = ObjectId::from_raw(0).unwrap_or_else(|| unreachable!("0 < 2^53"));
+                    task.bind(GENESIS, mark)?;
+                }
+                Ok(())
+            },
+            |done| {
+                if let Done::Ended(fault, why) = done {
+                    outcome = Err(format!("genesis ended as {fault:?}: {why}"));
+                }
+                None
+            },
+        );
+        outcome
+    }
+
+    pub(crate) fn watch(&mut self, id: ObjectId) -> Option<Arc<Watch>> {
+        self.refresh();
+        self.run.end();
+        self.run.deadline_ms = u64::MAX;
+        let mut on = Runner {
+            shared: &self.shared,
+            table: &self.table,
+            run: &mut self.run,
+        };
+        let spot = on.locate(id).ok().flatten();
+        let watch = spot.filter(|_| id.is_entity()).map(|spot| {
+            let slot = on.slot(spot);
+            let at = slot.at;
+            Arc::clone(slot.watch.get_or_insert_with(|| Arc::new(Watch::new(at))))
+        });
+        self.run.end();
+        watch
+    }
+
+    /// Drops idle homes until memory is under its limit; waits for a checkpoint when too much is
+    /// not in LMDB yet.
+    #[cold]
+    fn relieve_memory(&self) {
+        let shared = &self.shared;
+        let limit = shared.options.cache_objects;
+        let Some(checkpointer) = shared.checkpointer.get() else {
+            return;
+        };
+        let safe = checkpointer.checkpointed_epoch();
+        let regions = &self.table.regions;
+        for _ in 0..regions.len() {
+            if shared.live.load(Ordering::Relaxed) <= limit {
+                return;
+            }
+            let at = shared.evict_from.fetch_add(1, Ordering::Relaxed) % regions.len();
+            let Some(mut state) = regions[at].state.try_lock() else {
+                continue;
+            };
+            let mut objects = 0;
+            let homes = state.evict(EVICT_LOOK, safe, |id| {
+                objects += 1;
+                if id.is_entity() {
+                    shared.places.forget(id);
+                }
+            });
+            drop(state);
+            shared.live.fetch_sub(objects, Ordering::Relaxed);
+            shared.homes.fetch_sub(homes, Ordering::Relaxed);
+            shared.metrics.homes_evicted.increment(homes as u64);
+        }
+        if shared.live.load(Ordering::Relaxed) > limit {
+            checkpointer.request();
+        }
+        if shared.live.load(Ordering::Relaxed) > limit.saturating_mul(MEMORY_SLACK) {
+            let epoch = shared.epoch.load(Ordering::SeqCst);
+            shared.flush_all_lazy();
+            shared.wait_durable(epoch);
+            checkpointer.wait_for(shared.durable.load(Ordering::SeqCst));
+        }
+    }
+}
+
+impl Shared {
+    /// Lays the lazy writes of all regions into their lanes.
+    pub(crate) fn flush_all_lazy(&self) {
+        let table = self.table.load_full();
+        for at in 0..table.regions.len() {
+            if table.regions[at].lazy_since.load(Ordering::Relaxed) != 0 {
+                let mut state = table.regions[at].state.lock();
+                self.flush_lazy_of(&table, at, &mut state);
+            }
+        }
+    }
+
+    /// Lays the lazy writes of regions that have waited for `age_ms` and are not busy.
+    pub(crate) fn flush_old_lazy(&self, age_ms: u64) {
+        let table = self.table.load();
+        let now = self.clock.now_ms();
+        for (at, region) in table.regions.iter().enumerate() {
+            let since = region.lazy_since.load(Ordering::Relaxed);
+            if since != 0
+                && since + age_ms <= now
+                && let Some(mut state) = region.state.try_lock()
+            {
+                self.flush_lazy_of(&table, at, &mut state);
+            }
+        }
+    }
+
+    fn flush_lazy_of(&self, table: &Table, at: usize, state: &mut crate::region::State) {
+        let region = &table.regions[at];
+        let mut lane = region.lane.lock();
+        lane.told = true;
+        region.flagged.store(true, Ordering::SeqCst);
+        let epoch = self.epoch.load(Ordering::SeqCst);
+        lane.enter(epoch);
+        flush_lazy(state, &mut lane, epoch);
+        region.lazy_since.store(0, Ordering::Relaxed);
+        drop(lane);
+        self.signal.wake();
+    }
+}
+
+fn panic_text(panic: &(dyn std::any::Any + Send)) -> &str {
+    if let Some(text) = panic.downcast_ref::<&str>() {
+        text
+    } else if let Some(text) = panic.downcast_ref::<String>() {
+        text
+    } else {
+        "without a message"
+    }
+}
+
+fn truncate(text: &mut String, most: usize) {
+    if text.len() > most {
+        let end = (0..=most)
+            .rev()
+            .find(|at| text.is_char_boundary(*at))
+            .unwrap_or(0);
+        text.truncate(end);
+    }
+}
