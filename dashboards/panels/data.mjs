@@ -109,7 +109,7 @@ const store = row(
     queries: percentiles("brightstar_checkpoint_seconds"),
   }),
   lines("Checkpoints", {
-    description: "Per second.",
+    description: "Checkpoints per second: one in each interval while anything changes.",
     unit: "ops",
     queries: [[sum(rate("brightstar_checkpoints_total"), "instance"), "{{instance}}"]],
   }),
