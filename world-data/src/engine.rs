@@ -13,6 +13,7 @@ use crate::checkpoint::Checkpointer;
 use crate::committer::Committer;
 use crate::effect::{EffectSink, Fault};
 use crate::journal::FileJournal;
+use crate::journal::sim::{Faults, SimJournal};
 use crate::line::{Home, Map};
 use crate::object::ObjectId;
 use crate::partition::{Interval, Partition};
@@ -327,19 +328,21 @@ impl Engine {
 #[doc(hidden)]
 impl Engine {
     /// As [`Engine::open`], with the committer and the checkpointer stepped by hand, and `pause`
-    /// called wherever another task could run.
+    /// called wherever another task could run. The journal syncs for the simulation only, and fails
+    /// when `faults` say so.
     pub fn simulate<W: World>(
         dir: &Path,
         world: &W,
         options: Options,
         sink: Arc<dyn EffectSink>,
         pause: Pause,
+        faults: Arc<Faults>,
     ) -> Result<Self, OpenError> {
         let (store, shared, journal) = prepare(dir, world, options, sink, Some(pause))?;
         let folder = dir.join(JOURNAL);
         let by_hand = Checkpointer::by_hand(store, &folder, &shared.options, failure(&shared));
         shared.set_checkpointer(by_hand);
-        let journal = Box::new(journal);
+        let journal = Box::new(SimJournal::new(journal, faults));
         let committer = Box::new(Committer::new(Arc::clone(&shared), journal));
         let running = Arc::new(Mutex::new(Running::ByHand(committer)));
         let engine = Self {

@@ -38,6 +38,8 @@ pub use engine::{
 };
 /// Random numbers, seeded per task or tick.
 pub use fastrand::Rng;
+#[doc(hidden)]
+pub use journal::sim::Faults;
 pub use line::{Home, Map, Point};
 pub use object::{Kinds, Object, ObjectId, Ref};
 pub use partition::{Interval, Partition};

@@ -19,7 +19,6 @@ use heed::types::Bytes;
 use heed::{Database, Env, RoTxn, WithoutTls};
 use metrics::{Gauge, gauge};
 use parking_lot::RwLock;
-use uuid::Uuid;
 
 use crate::engine::OpenError;
 use crate::line::Home;
@@ -106,7 +105,6 @@ pub(crate) struct Store {
     /// LMDB's map may be moved only while no transaction is open: each holds this for reading.
     sizing: RwLock<()>,
     applied: AtomicU64,
-    world_id: Uuid,
     gauges: Gauges,
     /// Held for the life of the store: no second process may open the folder.
     _lock: File,
@@ -149,11 +147,6 @@ impl Store {
     /// The last epoch that LMDB holds.
     pub(crate) fn applied_epoch(&self) -> u64 {
         self.applied.load(Ordering::Acquire)
-    }
-
-    /// Names the world for ever; drawn when the store was made.
-    pub(crate) fn world_id(&self) -> Uuid {
-        self.world_id
     }
 
     /// The partition as it stands in LMDB.

@@ -82,11 +82,17 @@ impl Store {
             tables,
             sizing: RwLock::new(()),
             applied: AtomicU64::new(identity.applied),
-            world_id: identity.world_id,
             gauges: Gauges::new(),
             _lock: lock,
         };
         store.publish();
+        tracing::info!(
+            folder = %dir.display(),
+            world,
+            world_id = %identity.world_id,
+            epoch = identity.applied,
+            "the store is open",
+        );
         Ok(store)
     }
 }
