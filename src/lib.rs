@@ -1,1 +1,28 @@
-//! Skeleton.
+//! Brightstar's server as a library: a world's author writes its rules and a `main` of one line.
+//!
+//! Not here: the data service (`world-data`), the actors (`actors`), the bytes of messages
+//! (`protocol`). This crate opens them, connects them to sockets and to the operator.
+//!
+//! Read in this order: `app` (a binary from a world), `cli`, `config` (what it is told), `server`
+//! (started and stopped), `http`, `page`, `gateway` (what it answers), `metrics`, `log`, `tcp`.
+
+#![forbid(unsafe_code)]
+
+mod app;
+mod cli;
+pub mod config;
+mod gateway;
+mod http;
+mod log;
+pub mod metrics;
+mod page;
+pub mod server;
+mod tcp;
+
+pub use actors;
+pub use app::{App, NoArgs, NoCommands, run};
+pub use clap;
+pub use config::Config;
+pub use page::Asset;
+pub use server::{Running, start};
+pub use world_data;

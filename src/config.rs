@@ -1,0 +1,96 @@
+//! Lives here: the configuration: its sections, how its layers become one, and its checks.
+//! Not here: command line flags (`cli`), which are the last layer, and what the numbers do.
+//!
+//! Invariant: strength grows from defaults over file and environment to flags; what comes out has
+//! been checked, so that nobody below has to.
+
+mod handed;
+mod load;
+mod log_format;
+mod print;
+pub(crate) mod section;
+mod sections;
+#[cfg(test)]
+mod tests;
+
+use std::net::{SocketAddr, ToSocketAddrs};
+
+use serde::{Deserialize, Serialize};
+
+pub use load::{ENV_LOG, ENV_PREFIX, environment, file};
+pub use log_format::LogFormat;
+pub use print::print;
+pub use sections::{Engine, Gateway, Log, Regions, Server, Sessions};
+
+/// Everything that someone may tune.
+#[derive(Debug, Clone, PartialEq, Default, Serialize, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub struct Config {
+    /// Where the server listens and keeps its data.
+    pub server: Server,
+    /// The data service.
+    pub engine: Engine,
+    /// The regions.
+    pub regions: Regions,
+    /// The sessions.
+    pub sessions: Sessions,
+    /// The gateway.
+    pub gateway: Gateway,
+    /// The log.
+    pub log: Log,
+}
+
+/// What is wrong with a configuration, for the person who wrote it: key, value, what is allowed.
+#[derive(Debug, thiserror::Error)]
+#[error("{0}")]
+pub struct ConfigError(pub String);
+
+impl Config {
+    /// Checks every value, and what must hold between them.
+    ///
+    /// # Errors
+    /// Names the first wrong key, its value and what is allowed.
+    pub fn check(&self) -> Result<(), ConfigError> {
+        self.sections().map_err(ConfigError)?;
+        let (checkpoint, limit) = (self.engine.checkpoint_bytes, self.engine.journal_limit_bytes);
+        if checkpoint > limit {
+            return Err(ConfigError(format!(
+                "engine.checkpoint_bytes = {checkpoint}: allowed is up to \
+                 engine.journal_limit_bytes = {limit}"
+            )));
+        }
+        let address = self.address()?;
+        if !address.ip().is_loopback() && !self.server.insecure_guest {
+            return Err(ConfigError(format!(
+                "server.listen = {address}: with guest login anybody who reaches this address can \
+                 play as anybody; listen on 127.0.0.1, or say --insecure-guest if that is meant"
+            )));
+        }
+        crate::log::parse_level(&self.log.level)?;
+        Ok(())
+    }
+
+    fn sections(&self) -> Result<(), String> {
+        self.server.check()?;
+        self.engine.check()?;
+        self.regions.check()?;
+        self.sessions.check()?;
+        self.gateway.check()?;
+        self.log.check()
+    }
+
+    /// The address to listen on.
+    ///
+    /// # Errors
+    /// When `server.listen` is not an address with a port.
+    pub fn address(&self) -> Result<SocketAddr, ConfigError> {
+        let listen = &self.server.listen;
+        let wrong = |why: String| {
+            ConfigError(format!(
+                "server.listen = \"{listen}\": {why}; allowed is ADDRESS:PORT, as 127.0.0.1:7777"
+            ))
+        };
+        let mut found = listen.to_socket_addrs().map_err(|error| wrong(error.to_string()))?;
+        found.next().ok_or_else(|| wrong("it names no address".to_owned()))
+    }
+}

@@ -1,0 +1,146 @@
+//! Lives here: every number and word that someone may tune: the sections of the configuration.
+//! Not here: reading and merging (`load`), and the plain structs of the crates below (`handed`).
+//!
+//! Invariant: a key's name ends in its unit where it has one; 0 means "automatic" only where its
+//! words say so.
+
+use world_data::Durability;
+
+use super::log_format::LogFormat;
+use super::section::{Key, section};
+
+section! {
+    /// Where the server listens and keeps its data.
+    pub struct Server in "server" {
+        /// Address and port to listen on. Port 0 takes a free one.
+        listen: String = "127.0.0.1:7777".to_owned();
+        /// Folder of the world's data. Made if it is not there.
+        data: String = "./data".to_owned();
+        /// Threads that serve sockets. 0: one per core.
+        socket_threads: usize = 0, in 0..=1_024;
+        /// Allows guest login on an address that others can reach.
+        insecure_guest: bool = false;
+        /// Seconds that a graceful stop may take.
+        shutdown_limit_seconds: u64 = 10, in 1..=3_600;
+    }
+}
+
+section! {
+    /// The data service: durability, memory and disk.
+    pub struct Engine in "engine" {
+        /// When effects leave: "strict": when their task is on disk; "relaxed": at once.
+        durability: Durability = Durability::Strict;
+        /// Regions to cut the line into when the store is new.
+        regions: usize = 16, in 1..=4_096;
+        /// Live objects kept in memory; above, idle clean cells are evicted.
+        cache_objects: usize = 4_000_000, in 1_000..=1_000_000_000;
+        /// Bytes of address space reserved for the store. Sparse; it grows before it is full.
+        store_bytes: usize = 64 << 30, in 16_777_216..=17_592_186_044_416;
+        /// Milliseconds between checkpoints, at most, while there is something to write.
+        checkpoint_interval_ms: u64 = 1_000, in 10..=600_000;
+        /// Bytes of journal after which a checkpoint begins early.
+        checkpoint_bytes: usize = 64 << 20, in 4_096..=17_179_869_184;
+        /// Bytes of journal that may wait for a checkpoint; above, commits wait.
+        journal_limit_bytes: usize = 512 << 20, in 65_536..=68_719_476_736;
+        /// Milliseconds that one run of a task may take.
+        task_budget_ms: u64 = 100, in 1..=60_000;
+        /// Runs that a task may take.
+        task_attempts: u32 = 64, in 1..=10_000;
+        /// Seeds the world's random numbers.
+        seed: u64 = 0, in 0..=i64::MAX;
+    }
+}
+
+section! {
+    /// The regions: threads, ticks and queues.
+    pub struct Regions in "regions" {
+        /// Threads that run regions. 0: one per core.
+        workers: usize = 0, in 0..=1_024;
+        /// Ticks per second.
+        tick_hz: u32 = 20, in 1..=60;
+        /// Work that may wait at one region; above, sessions wait.
+        queue_limit: usize = 4_096, in 16..=1_048_576;
+    }
+}
+
+section! {
+    /// The sessions: how many, how much each may ask, how long they stay.
+    pub struct Sessions in "sessions" {
+        /// Sessions on this host, connected or away.
+        max_sessions: usize = 20_000, in 1..=1_000_000;
+        /// Commands of one session that may be unanswered; above, its socket is not read.
+        window: usize = 64, in 1..=64;
+        /// Seconds that a session stays when its socket has gone.
+        linger_seconds: u64 = 60, in 0..=86_400;
+        /// Events kept for one session until it acknowledges them.
+        events_kept: usize = 1_024, in 16..=65_536;
+        /// Replies and events that may wait for one socket; above, it is closed.
+        control_lane: usize = 256, in 128..=65_536;
+        /// Commands, acknowledgements and pings per second and session.
+        commands_per_second: u32 = 10_000, in 1..=1_000_000;
+        /// Inputs per second and session.
+        inputs_per_second: u32 = 100, in 1..=1_000_000;
+        /// Seconds' worth of commands or inputs that may come at once.
+        burst_seconds: u32 = 2, in 1..=60;
+        /// Characters of a name.
+        name_limit: usize = 32, in 1..=256;
+        /// Seconds that a login may take.
+        login_limit_seconds: u64 = 10, in 1..=300;
+    }
+}
+
+section! {
+    /// The gateway: sockets and what they may send.
+    pub struct Gateway in "gateway" {
+        /// Bytes of one message from a client, all its fragments together.
+        max_message_bytes: usize = 65_536, in 1_024..=16_777_216;
+        /// Seconds until the first message must be there.
+        handshake_seconds: u64 = 5, in 1..=300;
+        /// Seconds of silence after which a client is pinged.
+        ping_interval_seconds: u64 = 20, in 1..=3_600;
+        /// Seconds that a pinged client has to show a sign of life.
+        ping_timeout_seconds: u64 = 20, in 1..=3_600;
+        /// Messages of any kind per second and socket.
+        messages_per_second: u32 = 20_000, in 1..=10_000_000;
+        /// Messages of one socket that may come at once.
+        message_burst: u32 = 40_000, in 1..=10_000_000;
+        /// Open sockets.
+        max_sockets: usize = 25_000, in 1..=1_000_000;
+        /// Open sockets per address.
+        max_sockets_per_address: usize = 64, in 1..=1_000_000;
+        /// New sockets per second and address.
+        connects_per_second: u32 = 20, in 1..=1_000_000;
+        /// New sockets of one address that may come at once.
+        connect_burst: u32 = 64, in 1..=1_000_000;
+        /// Holds 127.0.0.1 and ::1 to the limits per address too. Off, since proxies and load
+        /// harnesses on the same machine are all one address.
+        limit_loopback: bool = false;
+        /// Bytes that may wait unsent in the kernel for one client. Small, so that what a slow
+        /// client is sent is new.
+        unsent_bytes: u32 = 65_536, in 4_096..=16_777_216;
+        /// Seconds that a client may leave what it was sent unacknowledged.
+        stall_seconds: u64 = 30, in 1..=3_600;
+    }
+}
+
+section! {
+    /// The log, on standard error.
+    pub struct Log in "log" {
+        /// Level, and targets with levels of their own: "info", "info,actors=debug".
+        level: String = "info".to_owned();
+        /// "auto": for people on a terminal, JSON otherwise; "text"; "json".
+        format: LogFormat = LogFormat::Auto;
+    }
+}
+
+/// Every section with its words and keys, in the order of `--print-config`.
+pub(crate) fn all() -> [(&'static str, &'static [&'static str], &'static [Key]); 6] {
+    [
+        (Server::SECTION, Server::ABOUT, Server::KEYS),
+        (Engine::SECTION, Engine::ABOUT, Engine::KEYS),
+        (Regions::SECTION, Regions::ABOUT, Regions::KEYS),
+        (Sessions::SECTION, Sessions::ABOUT, Sessions::KEYS),
+        (Gateway::SECTION, Gateway::ABOUT, Gateway::KEYS),
+        (Log::SECTION, Log::ABOUT, Log::KEYS),
+    ]
+}

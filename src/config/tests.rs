@@ -1,0 +1,120 @@
+//! Lives here: tests of the configuration's layers, checks and printing.
+//! Not here: flags (`cli`).
+
+use super::load::{environment, table, text_over};
+use super::{Config, print, sections};
+
+fn over(text: &str) -> Result<Config, String> {
+    text_over(&Config::default(), text, "test.toml").map_err(|error| error.to_string())
+}
+
+fn env(name: &str, value: &str) -> Result<Config, String> {
+    environment(&Config::default(), [(name.to_owned(), value.to_owned())])
+        .map_err(|error| error.to_string())
+}
+
+#[test]
+fn a_file_changes_what_it_names_and_nothing_else() {
+    let config = over("[regions]\ntick_hz = 30\n[log]\nformat = \"json\"\n").unwrap();
+    let mut expected = Config::default();
+    expected.regions.tick_hz = 30;
+    expected.log.format = super::LogFormat::Json;
+    assert_eq!(config, expected);
+}
+
+#[test]
+fn unknown_keys_and_wrong_types_are_named_with_their_source() {
+    for (text, words) in [
+        ("[regions]\ntick = 1", "test.toml: unknown key `regions.tick`"),
+        ("[region]\ntick_hz = 1", "test.toml: unknown section `region`"),
+        ("tick_hz = 1", "test.toml: unknown section `tick_hz`"),
+        ("regions = 1", "test.toml: `regions` must be a section"),
+        ("[regions]\ntick_hz = \"1\"", "`regions.tick_hz` must be an integer, not a string"),
+        ("[engine]\ndurability = \"never\"", "unknown variant `never`"),
+        ("[regions]\ntick_hz = -1", "test.toml: "),
+        ("[regions\n", "test.toml: TOML parse error"),
+    ] {
+        let error = over(text).unwrap_err();
+        assert!(error.contains(words), "{text}: {error}");
+    }
+}
+
+#[test]
+fn variables_reach_every_type_of_key() {
+    assert_eq!(env("BRIGHTSTAR_REGIONS__TICK_HZ", "7").unwrap().regions.tick_hz, 7);
+    assert_eq!(env("BRIGHTSTAR_SERVER__LISTEN", "1.2.3.4:5").unwrap().server.listen, "1.2.3.4:5");
+    assert!(env("BRIGHTSTAR_GATEWAY__LIMIT_LOOPBACK", "true").unwrap().gateway.limit_loopback);
+    assert_eq!(env("BRIGHTSTAR_LOG", "debug").unwrap().log.level, "debug");
+    assert_eq!(env("BRIGHTSTAR_SEEDS", "9").unwrap(), Config::default(), "not a key of ours");
+    assert_eq!(env("HOME", "/root").unwrap(), Config::default());
+}
+
+#[test]
+fn wrong_variables_are_named() {
+    let error = env("BRIGHTSTAR_REGIONS__TICK", "7").unwrap_err();
+    assert_eq!(error, "environment: BRIGHTSTAR_REGIONS__TICK: unknown key `regions.tick`");
+    let error = env("BRIGHTSTAR_REGIONS__TICK_HZ", "fast").unwrap_err();
+    assert_eq!(error, "environment: BRIGHTSTAR_REGIONS__TICK_HZ: `fast` is not an integer");
+}
+
+#[test]
+fn ranges_are_checked_and_named() {
+    for (text, words) in [
+        ("[regions]\ntick_hz = 61", "regions.tick_hz = 61: allowed are 1 to 60"),
+        ("[regions]\ntick_hz = 0", "regions.tick_hz = 0: allowed are 1 to 60"),
+        ("[gateway]\nmax_sockets = 0", "gateway.max_sockets = 0"),
+        ("[engine]\ncheckpoint_bytes = 600_000_000", "engine.journal_limit_bytes = 536870912"),
+        ("[log]\nlevel = \"loud\"", "log.level = \"loud\""),
+        ("[server]\nlisten = \"[::]:7777\"", "--insecure-guest"),
+    ] {
+        let error = over(text).unwrap().check().unwrap_err().to_string();
+        assert!(error.contains(words), "{text}: {error}");
+    }
+    Config::default().check().unwrap();
+}
+
+#[test]
+fn defaults_are_those_of_the_crates_below() {
+    let config = Config::default();
+    let (ours, theirs) = (config.actor_settings(), actors::Settings::default());
+    assert_eq!(ours, theirs);
+    let (ours, theirs) = (config.engine_options(0), world_data::Options::default());
+    assert_eq!(format!("{ours:?}"), format!("{theirs:?}"));
+}
+
+#[test]
+fn every_key_has_words_and_every_section_is_printed() {
+    let all = table(&Config::default());
+    assert_eq!(all.len(), sections::all().len());
+    for (section, about, keys) in sections::all() {
+        assert!(!about.is_empty(), "{section}");
+        assert_eq!(all[section].as_table().unwrap().len(), keys.len(), "{section}");
+        for key in keys {
+            assert!(all[section].get(key.name).is_some() && !key.docs.is_empty(), "{}", key.name);
+        }
+    }
+}
+
+#[test]
+fn what_is_printed_reads_back_as_the_same_configuration() {
+    let mut config = Config::default();
+    config.server.data = "a \"quoted\" place".to_owned();
+    config.engine.seed = 7;
+    let printed = print(&config);
+    assert_eq!(over(&printed).unwrap(), config);
+}
+
+#[test]
+fn the_printed_form() {
+    let printed = print(&Config::default());
+    assert!(
+        printed.starts_with(
+            "# Where the server listens and keeps its data.\n\
+             [server]\n\
+             # Address and port to listen on. Port 0 takes a free one.\n\
+             listen = \"127.0.0.1:7777\"\n"
+        ),
+        "{printed}"
+    );
+    assert!(printed.contains("\n# Ticks per second. (1 to 60)\ntick_hz = 20\n"), "{printed}");
+}

@@ -1,0 +1,403 @@
+//! Lives here: WebSocket framing (RFC 6455), the server's side: bytes to messages and back.
+//! Not here: what a message says (`protocol`), and reading or writing of sockets.
+//!
+//! Why our own: the codec of `actix-http` (3.20) buffers a frame of any declared length before it
+//! says that it is too long, so a client could fill the memory.
+//!
+//! Invariant: at most `limit` bytes of a message are held, whatever is declared, and a frame is
+//! refused by its header, before its payload is read.
+
+use bytes::{Buf, BufMut, Bytes, BytesMut};
+
+/// The most bytes a control frame may carry (RFC 6455, 5.5).
+const MAX_CONTROL_BYTES: usize = 125;
+/// The most bytes of a close frame's reason: two bytes are the code.
+const MAX_REASON_BYTES: usize = MAX_CONTROL_BYTES - 2;
+
+const FIN: u8 = 0x80;
+const RESERVED: u8 = 0x70;
+const OPCODE: u8 = 0x0F;
+const MASKED: u8 = 0x80;
+const LENGTH: u8 = 0x7F;
+const LENGTH_16: u8 = 126;
+const LENGTH_64: u8 = 127;
+const MASK_BYTES: usize = 4;
+
+/// What a frame is.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Opcode {
+    Continuation = 0,
+    Text = 1,
+    Binary = 2,
+    Close = 8,
+    Ping = 9,
+    Pong = 10,
+}
+
+impl Opcode {
+    fn parse(nibble: u8) -> Option<Self> {
+        Some(match nibble {
+            0 => Self::Continuation,
+            1 => Self::Text,
+            2 => Self::Binary,
+            8 => Self::Close,
+            9 => Self::Ping,
+            10 => Self::Pong,
+            _ => return None,
+        })
+    }
+
+    fn is_control(self) -> bool {
+        matches!(self, Self::Close | Self::Ping | Self::Pong)
+    }
+}
+
+/// What came from a client.
+#[derive(Debug, PartialEq, Eq)]
+pub(crate) enum Event {
+    /// A whole text message; not checked to be UTF-8, since its decoder does that.
+    Text(Bytes),
+    /// A whole binary message.
+    Binary(Bytes),
+    /// A part of a message that is not whole yet: nothing to do but to count it.
+    Fragment,
+    /// A ping, to be answered with the same bytes.
+    Ping(Bytes),
+    /// An answer to a ping.
+    Pong,
+    /// The client closes.
+    Close,
+}
+
+/// Why the bytes are not WebSocket frames that we take.
+#[derive(Debug, PartialEq, Eq, thiserror::Error)]
+pub(crate) enum FrameError {
+    /// The message would exceed the limit.
+    #[error("a message may have {limit} bytes; this one has at least {bytes}")]
+    TooLarge {
+        /// The limit.
+        limit: usize,
+        /// What the message has, as far as its headers told.
+        bytes: u64,
+    },
+    /// The framing breaks a rule of RFC 6455.
+    #[error("WebSocket framing: {0}")]
+    Broken(&'static str),
+}
+
+/// A frame's header.
+struct Header {
+    fin: bool,
+    opcode: Opcode,
+    mask: [u8; MASK_BYTES],
+    /// Bytes of the header itself.
+    bytes: usize,
+    payload: u64,
+}
+
+/// Turns a stream of bytes into events.
+#[derive(Debug)]
+pub(crate) struct Decoder {
+    buffer: BytesMut,
+    /// The parts of a message so far, and whether it is text.
+    message: Option<(bool, BytesMut)>,
+    limit: usize,
+}
+
+impl Decoder {
+    /// A decoder for messages of at most `limit` bytes.
+    pub(crate) fn new(limit: usize) -> Self {
+        Self { buffer: BytesMut::new(), message: None, limit }
+    }
+
+    /// Takes bytes as they came. Call [`Self::next`] until it has no more before the next ones.
+    pub(crate) fn push(&mut self, bytes: &[u8]) {
+        self.buffer.extend_from_slice(bytes);
+    }
+
+    /// The next event, `None` when more bytes are needed.
+    ///
+    /// # Errors
+    /// When a rule is broken or a message is too long; the socket can't be used afterwards.
+    pub(crate) fn next(&mut self) -> Result<Option<Event>, FrameError> {
+        let Some(header) = parse(&self.buffer)? else { return Ok(None) };
+        self.admit(&header)?;
+        let payload = header.payload as usize;
+        if self.buffer.len() < header.bytes + payload {
+            return Ok(None);
+        }
+        self.buffer.advance(header.bytes);
+        let mut data = self.buffer.split_to(payload);
+        if self.buffer.is_empty() {
+            // An idle socket should hold no memory.
+            self.buffer = BytesMut::new();
+        }
+        unmask(&mut data, header.mask);
+        self.event(&header, data).map(Some)
+    }
+
+    /// Refuses a frame by its header.
+    fn admit(&self, header: &Header) -> Result<(), FrameError> {
+        if header.opcode.is_control() {
+            if !header.fin {
+                return Err(FrameError::Broken("a control frame may not be fragmented"));
+            }
+            if header.payload > MAX_CONTROL_BYTES as u64 {
+                return Err(FrameError::Broken("a control frame may have 125 bytes"));
+            }
+            return Ok(());
+        }
+        let before = match (&self.message, header.opcode) {
+            (None, Opcode::Continuation) => {
+                return Err(FrameError::Broken("a continuation without a beginning"));
+            }
+            (Some(_), Opcode::Text | Opcode::Binary) => {
+                return Err(FrameError::Broken("a new message inside a fragmented one"));
+            }
+            (Some((_, parts)), _) => parts.len() as u64,
+            (None, _) => 0,
+        };
+        let bytes = before.saturating_add(header.payload);
+        if bytes > self.limit as u64 {
+            return Err(FrameError::TooLarge { limit: self.limit, bytes });
+        }
+        Ok(())
+    }
+
+    fn event(&mut self, header: &Header, data: BytesMut) -> Result<Event, FrameError> {
+        Ok(match header.opcode {
+            Opcode::Ping => Event::Ping(data.freeze()),
+            Opcode::Pong => Event::Pong,
+            Opcode::Close if data.len() == 1 => {
+                return Err(FrameError::Broken("a close code has two bytes"));
+            }
+            Opcode::Close => Event::Close,
+            Opcode::Text | Opcode::Binary => {
+                let text = header.opcode == Opcode::Text;
+                if header.fin {
+                    return Ok(whole(text, data));
+                }
+                self.message = Some((text, data));
+                Event::Fragment
+            }
+            Opcode::Continuation => {
+                let Some((text, mut parts)) = self.message.take() else {
+                    return Err(FrameError::Broken("a continuation without a beginning"));
+                };
+                parts.extend_from_slice(&data);
+                if header.fin {
+                    return Ok(whole(text, parts));
+                }
+                self.message = Some((text, parts));
+                Event::Fragment
+            }
+        })
+    }
+}
+
+fn whole(text: bool, data: BytesMut) -> Event {
+    if text { Event::Text(data.freeze()) } else { Event::Binary(data.freeze()) }
+}
+
+fn parse(bytes: &[u8]) -> Result<Option<Header>, FrameError> {
+    let [first, second, rest @ ..] = bytes else { return Ok(None) };
+    if first & RESERVED != 0 {
+        return Err(FrameError::Broken("reserved bits are set, and no extension was agreed on"));
+    }
+    let Some(opcode) = Opcode::parse(first & OPCODE) else {
+        return Err(FrameError::Broken("unknown opcode"));
+    };
+    if second & MASKED == 0 {
+        return Err(FrameError::Broken("a client's frame must be masked"));
+    }
+    let (payload, extended) = match second & LENGTH {
+        LENGTH_16 => match rest.first_chunk() {
+            Some(length) => (u64::from(u16::from_be_bytes(*length)), size_of::<u16>()),
+            None => return Ok(None),
+        },
+        LENGTH_64 => match rest.first_chunk() {
+            Some(length) => (u64::from_be_bytes(*length), size_of::<u64>()),
+            None => return Ok(None),
+        },
+        length => (u64::from(length), 0),
+    };
+    if payload > i64::MAX as u64 {
+        return Err(FrameError::Broken("the highest bit of a length must be 0"));
+    }
+    let Some(mask) = rest.get(extended..).and_then(|rest| rest.first_chunk()) else {
+        return Ok(None);
+    };
+    let bytes = 2 + extended + MASK_BYTES;
+    Ok(Some(Header { fin: first & FIN != 0, opcode, mask: *mask, bytes, payload }))
+}
+
+fn unmask(data: &mut [u8], mask: [u8; MASK_BYTES]) {
+    for (index, byte) in data.iter_mut().enumerate() {
+        *byte ^= mask[index % MASK_BYTES];
+    }
+}
+
+/// Appends one whole frame to `out`, unmasked as a server's frames are.
+pub(crate) fn write(out: &mut BytesMut, opcode: Opcode, payload: &[u8]) {
+    out.reserve(2 + size_of::<u64>() + payload.len());
+    out.put_u8(FIN | opcode as u8);
+    match payload.len() {
+        length if length < usize::from(LENGTH_16) => out.put_u8(length as u8),
+        length if u16::try_from(length).is_ok() => {
+            out.put_u8(LENGTH_16);
+            out.put_u16(length as u16);
+        }
+        length => {
+            out.put_u8(LENGTH_64);
+            out.put_u64(length as u64);
+        }
+    }
+    out.put_slice(payload);
+}
+
+/// Appends a close frame; a reason that is too long is cut at a character.
+pub(crate) fn write_close(out: &mut BytesMut, code: u16, reason: &str) {
+    let cut = reason.floor_char_boundary(MAX_REASON_BYTES);
+    let mut payload = Vec::with_capacity(2 + cut);
+    payload.put_u16(code);
+    payload.put_slice(&reason.as_bytes()[..cut]);
+    write(out, Opcode::Close, &payload);
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const LIMIT: usize = 1_000;
+
+    fn client(first: u8, payload: &[u8]) -> Vec<u8> {
+        let mut out = BytesMut::new();
+        write(&mut out, Opcode::Text, payload);
+        let header = out.len() - payload.len();
+        let mask = [1, 2, 3, 4];
+        let mut frame = vec![first, out[1] | MASKED];
+        frame.extend_from_slice(&out[2..header]);
+        frame.extend_from_slice(&mask);
+        frame.extend(payload.iter().enumerate().map(|(i, b)| b ^ mask[i % 4]));
+        frame
+    }
+
+    fn all(chunks: &[&[u8]]) -> (Vec<Event>, Option<FrameError>) {
+        let mut decoder = Decoder::new(LIMIT);
+        let mut events = Vec::new();
+        for chunk in chunks {
+            decoder.push(chunk);
+            loop {
+                match decoder.next() {
+                    Ok(Some(event)) => events.push(event),
+                    Ok(None) => break,
+                    Err(error) => return (events, Some(error)),
+                }
+            }
+        }
+        (events, None)
+    }
+
+    fn text(s: &str) -> Event {
+        Event::Text(Bytes::copy_from_slice(s.as_bytes()))
+    }
+
+    #[test]
+    fn frames_come_out_however_the_bytes_are_cut() {
+        let mut stream = client(0x81, b"hello");
+        stream.extend(client(0x01, b"frag"));
+        stream.extend(client(0x89, b"ping"));
+        stream.extend(client(0x00, b""));
+        stream.extend(client(0x80, b"ment"));
+        stream.extend(client(0x82, &[7; 300]));
+        stream.extend(client(0x8A, b""));
+        stream.extend(client(0x88, &[3, 232]));
+        let expected = vec![
+            text("hello"),
+            Event::Fragment,
+            Event::Ping(Bytes::from_static(b"ping")),
+            Event::Fragment,
+            text("fragment"),
+            Event::Binary(Bytes::from(vec![7; 300])),
+            Event::Pong,
+            Event::Close,
+        ];
+        for size in [1, 2, 3, 7, 64, stream.len()] {
+            let chunks: Vec<_> = stream.chunks(size).collect();
+            assert_eq!(all(&chunks), (expected_clone(&expected), None), "chunks of {size}");
+        }
+    }
+
+    fn expected_clone(events: &[Event]) -> Vec<Event> {
+        events
+            .iter()
+            .map(|event| match event {
+                Event::Text(b) => Event::Text(b.clone()),
+                Event::Binary(b) => Event::Binary(b.clone()),
+                Event::Ping(b) => Event::Ping(b.clone()),
+                Event::Fragment => Event::Fragment,
+                Event::Pong => Event::Pong,
+                Event::Close => Event::Close,
+            })
+            .collect()
+    }
+
+    #[test]
+    fn broken_framing_is_named() {
+        let broken = |bytes: &[u8]| match all(&[bytes]) {
+            (_, Some(FrameError::Broken(why))) => why,
+            other => panic!("{bytes:?}: {other:?}"),
+        };
+        for (bytes, why) in [
+            (vec![0x81, 0x01, b'x'], "masked"),
+            (client(0xC1, b"x"), "reserved bits"),
+            (client(0x83, b"x"), "opcode"),
+            (client(0x80, b"x"), "without a beginning"),
+            ([client(0x01, b"x"), client(0x81, b"y")].concat(), "inside a fragmented"),
+            (client(0x09, b"x"), "may not be fragmented"),
+            (client(0x89, &[0; 126]), "125 bytes"),
+            (client(0x88, b"x"), "two bytes"),
+            (vec![0x82, 0xFF, 0xFF, 0, 0, 0, 0, 0, 0, 0, 1, 2, 3, 4], "highest bit"),
+        ] {
+            assert!(broken(&bytes).contains(why), "{why}: {}", broken(&bytes));
+        }
+    }
+
+    #[test]
+    fn a_huge_frame_is_refused_by_its_header() {
+        let header = [0x82, 0xFF, 0, 0, 0, 0, 0x40, 0, 0, 0, 1, 2, 3, 4];
+        let (_, error) = all(&[&header]);
+        assert_eq!(error, Some(FrameError::TooLarge { limit: LIMIT, bytes: 1 << 30 }));
+    }
+
+    #[test]
+    fn fragments_together_meet_the_same_limit() {
+        let stream = [client(0x02, &[0; 600]), client(0x00, &[0; 400]), client(0x80, &[0])];
+        let (events, error) = all(&[&stream.concat()]);
+        assert_eq!(events, [Event::Fragment, Event::Fragment]);
+        assert_eq!(error, Some(FrameError::TooLarge { limit: LIMIT, bytes: 1_001 }));
+    }
+
+    #[test]
+    fn random_bytes_never_panic() {
+        // A small generator is enough: any sequence must be survived.
+        let mut state = 1_u64;
+        for _ in 0..2_000 {
+            let bytes: Vec<u8> = (0..64)
+                .map(|_| {
+                    state = state.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1);
+                    (state >> 56) as u8
+                })
+                .collect();
+            all(&[&bytes]);
+        }
+    }
+
+    #[test]
+    fn a_close_reason_is_cut_at_a_character() {
+        let mut out = BytesMut::new();
+        write_close(&mut out, 1008, &"ä".repeat(100));
+        assert_eq!(out.len(), 2 + 2 + 122);
+        assert!(std::str::from_utf8(&out[4..]).is_ok());
+    }
+}

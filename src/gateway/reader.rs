@@ -1,0 +1,236 @@
+//! Lives here: the reader of a WebSocket: bytes to messages, the hello, the rates, signs of life.
+//! Not here: framing (`frame`), the session's own rules (`actors`).
+//!
+//! Invariant: while the session can't take more, the socket is not read; a client that breaks a
+//! rule gets one error that names it, and is closed.
+
+use std::net::IpAddr;
+use std::rc::Rc;
+use std::time::Duration;
+
+use actix_web::dev::Payload;
+use actors::{Cause, Entry, Hub, Incoming, Link, Refusal};
+use bytes::Bytes;
+use futures_util::StreamExt;
+use protocol::{ClientMessage, ErrorCode, Hello};
+use tokio::time::{Instant, timeout_at};
+use world_data::World;
+
+use super::bucket::{Bucket, Rate};
+use super::frame::{Decoder, Event, FrameError};
+use super::socket::{End, Socket};
+use crate::config;
+
+/// Reads a socket to its end.
+pub(super) async fn read<W: World>(
+    socket: Rc<Socket<W>>,
+    hub: Hub<W>,
+    payload: Payload,
+    peer: IpAddr,
+    limits: config::Gateway,
+) {
+    let guard = Guard(Rc::clone(&socket));
+    let mut reader = Reader::new(socket, payload, limits);
+    // Boxed: what a login needs is not kept for the life of the socket.
+    let end = match Box::pin(reader.log_in(hub, peer)).await {
+        Ok(link) => reader.session(link).await,
+        Err(end) => end,
+    };
+    guard.0.end(end);
+}
+
+/// Ends the socket when its reader panics: it would hang otherwise.
+struct Guard<W: World>(Rc<Socket<W>>);
+
+impl<W: World> Drop for Guard<W> {
+    fn drop(&mut self) {
+        if !self.0.is_over() {
+            self.0.end(Refusal::new(ErrorCode::Internal, "the server failed").into());
+        }
+    }
+}
+
+struct Reader<W: World> {
+    socket: Rc<Socket<W>>,
+    payload: Payload,
+    decoder: Decoder,
+    limits: config::Gateway,
+    bucket: Bucket,
+}
+
+impl<W: World> Reader<W> {
+    fn new(socket: Rc<Socket<W>>, payload: Payload, limits: config::Gateway) -> Self {
+        Self {
+            socket,
+            payload,
+            decoder: Decoder::new(limits.max_message_bytes),
+            bucket: Bucket::new(Instant::now()),
+            limits,
+        }
+    }
+
+    /// Waits for the hello and logs the client in.
+    async fn log_in(&mut self, hub: Hub<W>, peer: IpAddr) -> Result<Link<W>, End> {
+        let seconds = self.limits.handshake_seconds;
+        let deadline = Instant::now() + Duration::from_secs(seconds);
+        let hello = match timeout_at(deadline, self.message()).await {
+            Ok(Ok(ClientMessage::Hello(hello))) => hello,
+            Ok(Ok(other)) => {
+                let words = format!("the first message must be hello, not {}", other.kind());
+                return Err(Refusal::new(ErrorCode::BadMessage, words).into());
+            }
+            Ok(Err(end)) => return Err(end),
+            Err(_) => {
+                let message = format!("no hello within {seconds} s (gateway.handshake_seconds)");
+                let code = ErrorCode::TooSlow;
+                return Err(Refusal { code, message, cause: Cause::Handshake }.into());
+            }
+        };
+        let entry = entry(hello, peer, self.socket.codec)?;
+        let link = hub.enter(entry).await?;
+        self.socket.logged_in(link.clone());
+        Ok(link)
+    }
+
+    /// Hands messages to the session until one side ends.
+    async fn session(&mut self, link: Link<W>) -> End {
+        let socket = Rc::clone(&self.socket);
+        loop {
+            let message = match self.message_or_sign_of_life().await {
+                Ok(ClientMessage::Hello(_)) => {
+                    let words = "hello may be said once, as the first message";
+                    return Refusal::new(ErrorCode::BadMessage, words).into();
+                }
+                Ok(message) => message,
+                Err(end) => return end,
+            };
+            // Taking a message may wait long, and the socket may go meanwhile.
+            let taken = tokio::select! {
+                biased;
+                taken = link.receive(message) => taken,
+                () = socket.gone() => return End::silent(Cause::Closed),
+            };
+            if let Err(refusal) = taken {
+                return refusal.into();
+            }
+        }
+    }
+
+    /// The next message. A client that is silent is asked for a sign of life, and given up when
+    /// it gives none.
+    async fn message_or_sign_of_life(&mut self) -> Result<Incoming<W>, End> {
+        let mut asked = false;
+        loop {
+            if let Some(message) = self.decoded()? {
+                return Ok(message);
+            }
+            let seconds = match asked {
+                false => self.limits.ping_interval_seconds,
+                true => self.limits.ping_timeout_seconds,
+            };
+            match timeout_at(Instant::now() + Duration::from_secs(seconds), self.fill()).await {
+                Ok(filled) => {
+                    filled?;
+                    asked = false;
+                }
+                Err(_) if asked => {
+                    let words =
+                        format!("no answer to a ping within {seconds} s (gateway.ping_timeout_seconds)");
+                    return Err(Refusal::new(ErrorCode::TooSlow, words).into());
+                }
+                Err(_) => {
+                    asked = true;
+                    self.socket.ask_for_life();
+                }
+            }
+        }
+    }
+
+    /// The next message, however long it takes.
+    async fn message(&mut self) -> Result<Incoming<W>, End> {
+        loop {
+            if let Some(message) = self.decoded()? {
+                return Ok(message);
+            }
+            self.fill().await?;
+        }
+    }
+
+    /// Reads what the socket has.
+    async fn fill(&mut self) -> Result<(), End> {
+        let chunk = tokio::select! {
+            biased;
+            chunk = self.payload.next() => chunk,
+            () = self.socket.gone() => None,
+        };
+        match chunk {
+            Some(Ok(bytes)) => {
+                self.decoder.push(&bytes);
+                Ok(())
+            }
+            Some(Err(_)) | None => Err(End::silent(Cause::Closed)),
+        }
+    }
+
+    /// The next message among the bytes that are here. Takes care of all else that they hold.
+    fn decoded(&mut self) -> Result<Option<Incoming<W>>, End> {
+        loop {
+            let Some(event) = self.decoder.next().map_err(refused)? else { return Ok(None) };
+            self.count()?;
+            match event {
+                Event::Text(bytes) => return self.decode(true, &bytes).map(Some),
+                Event::Binary(bytes) => return self.decode(false, &bytes).map(Some),
+                Event::Ping(bytes) => self.socket.answer_ping(bytes),
+                Event::Fragment | Event::Pong => {}
+                Event::Close => return Err(End::silent(Cause::Closed)),
+            }
+        }
+    }
+
+    fn decode(&self, text: bool, bytes: &Bytes) -> Result<Incoming<W>, End> {
+        let codec = self.socket.codec;
+        if text != codec.is_text() {
+            let kind = if codec.is_text() { "text" } else { "binary" };
+            let words = format!("this socket speaks {codec}: messages are {kind}");
+            return Err(Refusal::new(ErrorCode::BadMessage, words).into());
+        }
+        let message: Incoming<W> = ClientMessage::decode(codec, bytes)
+            .map_err(|error| Refusal::new(ErrorCode::BadMessage, error.to_string()))?;
+        self.socket.counters.received::<W>(&message, bytes.len());
+        Ok(message)
+    }
+
+    /// Counts everything that comes against the socket's rate, control frames too.
+    fn count(&mut self) -> Result<(), End> {
+        let rate = Rate {
+            per_second: self.limits.messages_per_second,
+            burst: self.limits.message_burst,
+        };
+        if self.bucket.take(rate, Instant::now()) {
+            return Ok(());
+        }
+        let words = format!(
+            "a socket may send {} messages per second (gateway.messages_per_second)",
+            rate.per_second
+        );
+        Err(Refusal::new(ErrorCode::TooFast, words).into())
+    }
+}
+
+fn entry(hello: Hello, peer: IpAddr, codec: protocol::Codec) -> Result<Entry, Refusal> {
+    if hello.token.is_some() && hello.resume.is_none() {
+        let words = "this server takes guests: say a name, not a token";
+        return Err(Refusal::new(ErrorCode::BadLogin, words));
+    }
+    Ok(Entry { name: hello.name, resume: hello.resume, last: hello.last, codec, peer })
+}
+
+fn refused(error: FrameError) -> Refusal {
+    let words = error.to_string();
+    match error {
+        FrameError::TooLarge { .. } => {
+            Refusal::new(ErrorCode::TooLarge, format!("{words} (gateway.max_message_bytes)"))
+        }
+        FrameError::Broken(_) => Refusal::new(ErrorCode::BadMessage, words),
+    }
+}

@@ -1,0 +1,108 @@
+//! Lives here: every metric: name, kind, unit, labels and help. The other half is
+//! `docs/metrics.md`, which people and dashboards read.
+//! Not here: the exporter (`metrics`).
+
+use metrics::Unit;
+
+/// What a metric is to Prometheus.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Kind {
+    /// Only grows.
+    Counter,
+    /// Goes up and down.
+    Gauge,
+    /// A distribution.
+    Histogram,
+}
+
+impl Kind {
+    /// The word for it in `docs/metrics.md` and in the exporter's `# TYPE`.
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::Counter => "counter",
+            Self::Gauge => "gauge",
+            Self::Histogram => "histogram",
+        }
+    }
+}
+
+/// One metric.
+#[derive(Debug, Clone, Copy)]
+pub struct Metric {
+    /// Its name.
+    pub name: &'static str,
+    /// What it is.
+    pub kind: Kind,
+    /// Its unit.
+    pub unit: Unit,
+    /// Its labels and their values, as written in `docs/metrics.md`.
+    pub labels: &'static str,
+    /// What it means.
+    pub help: &'static str,
+}
+
+const fn metric(
+    name: &'static str,
+    kind: Kind,
+    unit: Unit,
+    labels: &'static str,
+    help: &'static str,
+) -> Metric {
+    Metric { name, kind, unit, labels, help }
+}
+
+use Kind::{Counter, Gauge, Histogram};
+
+/// All metrics, in the order of `docs/metrics.md`.
+#[rustfmt::skip]
+pub const ALL: &[Metric] = &[
+    metric("brightstar_sessions", Gauge, Unit::Count, "state = connected, away", "sessions on this host"),
+    metric("brightstar_logins_total", Counter, Unit::Count, "outcome = new, resumed, takeover, refused", "logins"),
+    metric("brightstar_disconnects_total", Counter, Unit::Count, "cause = bye, closed, bad_message, too_large, too_fast, too_slow, taken_over, overloaded, draining, handshake, internal, closed_by_world", "sockets that ended"),
+    metric("brightstar_messages_received_total", Counter, Unit::Count, "kind = hello, command, input, publish, ack, ping, bye", "messages from clients"),
+    metric("brightstar_received_bytes_total", Counter, Unit::Bytes, "", "bytes of messages from clients"),
+    metric("brightstar_messages_sent_total", Counter, Unit::Count, "kind = welcome, reply, event, channel, frame, forget, pong, moved, error", "messages to clients"),
+    metric("brightstar_sent_bytes_total", Counter, Unit::Bytes, "kind as above", "bytes of messages to clients"),
+    metric("brightstar_command_seconds", Histogram, Unit::Seconds, "stage = commit, durable", "from socket to commit; from socket to reply released"),
+    metric("brightstar_tasks_total", Counter, Unit::Count, "kind = login, logout, command, input, tick, genesis; outcome = committed, refused, timeout, failed", "tasks ended"),
+    metric("brightstar_task_retries_total", Counter, Unit::Count, "kind", "further runs because a region was taken"),
+    metric("brightstar_tasks_multi_region_total", Counter, Unit::Count, "kind", "committed tasks that held more than one region"),
+    metric("brightstar_task_panics_total", Counter, Unit::Count, "kind", "panics caught around tasks"),
+    metric("brightstar_dead_letters_total", Counter, Unit::Count, "kind", "tasks given up"),
+    metric("brightstar_epochs_total", Counter, Unit::Count, "", "epochs made durable"),
+    metric("brightstar_epoch_tasks", Histogram, Unit::Count, "", "effects per epoch"),
+    metric("brightstar_epoch_bytes", Histogram, Unit::Bytes, "", "journal record size"),
+    metric("brightstar_epoch_seconds", Histogram, Unit::Seconds, "", "from opening an epoch to its effects' release"),
+    metric("brightstar_journal_bytes_total", Counter, Unit::Bytes, "", "bytes appended"),
+    metric("brightstar_journal_syncs_total", Counter, Unit::Count, "", "syncs"),
+    metric("brightstar_journal_sync_seconds", Histogram, Unit::Seconds, "", "duration of a sync"),
+    metric("brightstar_journal_backlog_bytes", Gauge, Unit::Bytes, "", "journal not yet in LMDB"),
+    metric("brightstar_checkpoints_total", Counter, Unit::Count, "", "checkpoints"),
+    metric("brightstar_checkpoint_seconds", Histogram, Unit::Seconds, "", "duration of a checkpoint"),
+    metric("brightstar_checkpoint_rows_total", Counter, Unit::Count, "", "rows written by checkpoints"),
+    metric("brightstar_store_bytes", Gauge, Unit::Bytes, "", "LMDB pages in use"),
+    metric("brightstar_store_limit_bytes", Gauge, Unit::Bytes, "", "size of the LMDB map"),
+    metric("brightstar_store_readers", Gauge, Unit::Count, "", "LMDB readers"),
+    metric("brightstar_objects", Gauge, Unit::Count, "", "live objects in memory"),
+    metric("brightstar_homes", Gauge, Unit::Count, "", "cells and shards in memory"),
+    metric("brightstar_homes_loaded_total", Counter, Unit::Count, "", "cells and shards read from LMDB"),
+    metric("brightstar_homes_evicted_total", Counter, Unit::Count, "", "cells and shards dropped from memory"),
+    metric("brightstar_tick_seconds", Histogram, Unit::Seconds, "", "duration of a region's tick, observing and sending included"),
+    metric("brightstar_tick_late_seconds", Histogram, Unit::Seconds, "", "how late a tick began"),
+    metric("brightstar_ticks_total", Counter, Unit::Count, "", "ticks run"),
+    metric("brightstar_ticks_late_total", Counter, Unit::Count, "", "ticks that began over 50 ms late or were skipped"),
+    metric("brightstar_region_load", Gauge, Unit::Count, "region, worker", "busy time per second, smoothed, 0..1"),
+    metric("brightstar_region_objects", Gauge, Unit::Count, "region", "live objects"),
+    metric("brightstar_region_entities", Gauge, Unit::Count, "region", "entities"),
+    metric("brightstar_region_queue", Gauge, Unit::Count, "region", "work waiting"),
+    metric("brightstar_regions", Gauge, Unit::Count, "", "regions on this host"),
+    metric("brightstar_worker_load", Gauge, Unit::Count, "worker", "busy time per second over its regions, 0..1"),
+    metric("brightstar_regions_rebuilt_total", Counter, Unit::Count, "", "region actors made anew after they died"),
+    metric("brightstar_work_refused_total", Counter, Unit::Count, "", "times a full region handed work back"),
+    metric("brightstar_interest_subscriptions", Gauge, Unit::Count, "", "(session, cell) pairs in view"),
+    metric("brightstar_frames_total", Counter, Unit::Count, "", "frames sent"),
+    metric("brightstar_frames_skipped_total", Counter, Unit::Count, "", "frames not sent because the socket was not ready"),
+    metric("brightstar_outbox_messages", Histogram, Unit::Count, "", "depth of the control lane when a message is added"),
+    metric("brightstar_outbox_overflows_total", Counter, Unit::Count, "", "sockets closed because the control lane was full"),
+    metric("brightstar_build_info", Gauge, Unit::Count, "version, world", "always 1"),
+];
