@@ -10,6 +10,7 @@ use std::time::Duration;
 
 use crate::journal::{FRAME_HEAD, Journal};
 use crate::lane::{Entry, Numbered, Set};
+use crate::line::Map;
 use crate::record::{Change, write_put};
 use crate::shared::Shared;
 
@@ -138,7 +139,7 @@ impl Committer {
         record.resize(FRAME_HEAD, 0);
         for set in &mut self.sets {
             for entry in set.entries.drain(..) {
-                encode_entry(&entry, &mut record)?;
+                encode_entry(&self.shared.map, &entry, &mut record)?;
             }
             self.effects.append(&mut set.effects);
         }
@@ -185,14 +186,13 @@ impl Committer {
     }
 }
 
-fn encode_entry(entry: &Entry, record: &mut Vec<u8>) -> Result<(), String> {
+fn encode_entry(map: &Map, entry: &Entry, record: &mut Vec<u8>) -> Result<(), String> {
     match entry {
-        Entry::Put {
-            id,
-            home,
-            at,
-            value,
-        } => return write_put(record, *id, *home, *at, value),
+        Entry::Put { id, place, value } => {
+            let home = place.map(|(home, _)| home).or_else(|| id.fixed_home(map));
+            let home = home.ok_or_else(|| format!("entity {} has no place", id.raw()))?;
+            return write_put(record, *id, home, place.map(|(_, at)| at), value);
+        }
         Entry::Remove { id, home } => Change::Remove {
             id: *id,
             home: *home,

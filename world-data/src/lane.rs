@@ -9,10 +9,10 @@ use crate::object::{ObjectId, Value};
 
 /// One dirty thing. Values are pointers: nothing is copied or encoded under a lock.
 pub(crate) enum Entry {
+    /// The place is that of an entity; the home of any other object follows from its id.
     Put {
         id: ObjectId,
-        home: Home,
-        at: Option<Point>,
+        place: Option<(Home, Point)>,
         value: Value,
     },
     Remove {

@@ -8,6 +8,7 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 
+use hashbrown::HashTable;
 use parking_lot::Mutex;
 use rustc_hash::FxHashMap;
 
@@ -47,7 +48,8 @@ impl Region {
 
 #[derive(Default)]
 pub(crate) struct State {
-    index: FxHashMap<ObjectId, u32>,
+    /// Slot numbers by id; the id itself stands in the slot.
+    index: HashTable<u32>,
     pub(crate) slots: Vec<Slot>,
     free: Vec<u32>,
     homes: FxHashMap<Home, HomeState>,
@@ -95,27 +97,33 @@ pub(crate) enum News {
     Changed,
 }
 
+/// A live object. What every access needs stands in its first cache line: with many objects, the
+/// lines touched are what a task costs.
 #[derive(Clone)]
+#[repr(C, align(64))]
 pub(crate) struct Slot {
     pub(crate) id: ObjectId,
-    pub(crate) home: Home,
-    /// Meaningless for an object without a position.
-    pub(crate) at: Point,
     /// `None` in a free slot only.
     pub(crate) value: Option<Value>,
+    /// The run that wrote it last: its old value is in that run's undo log.
+    pub(crate) writer: u64,
     /// The epoch of the last write that went to the lane.
     pub(crate) epoch: u64,
     /// Where the lane's open set holds this object, if `lane_set` is that set's number.
     pub(crate) lane_at: u32,
     pub(crate) lane_set: u32,
-    /// The run that wrote it last: its old value is in that run's undo log.
-    pub(crate) writer: u64,
+    /// The round in which it was last used.
+    pub(crate) used: u32,
     pub(crate) lazy: bool,
     pub(crate) news: News,
-    pub(crate) used: u32,
     member_at: u32,
+    pub(crate) home: Home,
+    /// Meaningless for an object without a position.
+    pub(crate) at: Point,
     pub(crate) watch: Option<Arc<Watch>>,
 }
+
+const _: () = assert!(std::mem::offset_of!(Slot, news) < 64 && size_of::<Slot>() == 128);
 
 impl Slot {
     pub(crate) fn new(id: ObjectId, home: Home, at: Point, value: Value) -> Self {
@@ -134,10 +142,6 @@ impl Slot {
             member_at: 0,
             watch: None,
         }
-    }
-
-    pub(crate) fn position(&self) -> Option<Point> {
-        self.id.is_entity().then_some(self.at)
     }
 
     pub(crate) fn entity(&self) -> Option<crate::world::Entity<'_>> {
@@ -160,9 +164,27 @@ struct HomeState {
     used: u32,
 }
 
+/// Ids are numbers handed out in order: multiplying spreads them, and the table takes its bits from
+/// both ends.
+#[inline]
+fn hash(id: ObjectId) -> u64 {
+    let spread = u128::from(id.raw()) * 0x9E37_79B9_7F4A_7C15;
+    (spread >> 64) as u64 ^ spread as u64
+}
+
+fn forget(index: &mut HashTable<u32>, id: ObjectId, at: u32) {
+    if let Ok(entry) = index.find_entry(hash(id), |other| *other == at) {
+        entry.remove();
+    }
+}
+
 impl State {
+    #[inline]
     pub(crate) fn slot_of(&self, id: ObjectId) -> Option<u32> {
-        self.index.get(&id).copied()
+        let slots = &self.slots;
+        self.index
+            .find(hash(id), |at| slots[*at as usize].id == id)
+            .copied()
     }
 
     pub(crate) fn has_home(&self, home: Home) -> bool {
@@ -191,12 +213,15 @@ impl State {
         let home = self.homes.entry(slot.home).or_default();
         slot.member_at = home.members.len() as u32;
         home.members.push(at);
-        self.index.insert(slot.id, at);
+        let id = slot.id;
         if at as usize == self.slots.len() {
             self.slots.push(slot);
         } else {
             self.slots[at as usize] = slot;
         }
+        let slots = &self.slots;
+        self.index
+            .insert_unique(hash(id), at, |at| hash(slots[*at as usize].id));
         at
     }
 
@@ -208,7 +233,7 @@ impl State {
             ..Slot::hole(slot.id)
         };
         let slot = std::mem::replace(slot, empty);
-        self.index.remove(&slot.id);
+        forget(&mut self.index, slot.id, at);
         self.entities -= usize::from(slot.id.is_entity());
         self.unlink(slot.home, slot.member_at);
         self.free.push(at);
@@ -310,7 +335,7 @@ impl State {
                     value: None,
                     ..Slot::hole(id)
                 };
-                self.index.remove(&id);
+                forget(&mut self.index, id, at);
                 self.entities -= usize::from(id.is_entity());
                 self.free.push(at);
                 dropped(id);

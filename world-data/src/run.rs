@@ -286,10 +286,8 @@ impl Runner<'_> {
     ) -> Result<()> {
         let held = self.home(home)?;
         let serial = self.run.serial;
-        let slot = Slot {
-            writer: serial,
-            ..Slot::new(id, home, at, value)
-        };
+        let mut slot = Slot::new(id, home, at, value);
+        slot.writer = serial;
         let slot = self.run.held[held].state.insert(slot);
         self.run.undo.push(Undo::Created {
             held,
@@ -670,8 +668,7 @@ fn lay_put(lane: &mut Lane, state: &mut State, epoch: u64, slot: u32) {
     let Some(value) = &slot.value else { return };
     let entry = Entry::Put {
         id: slot.id,
-        home: slot.home,
-        at: slot.position(),
+        place: slot.id.is_entity().then_some((slot.home, slot.at)),
         value: Value::clone(value),
     };
     slot.epoch = epoch;

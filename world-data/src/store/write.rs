@@ -61,7 +61,7 @@ impl Store {
         result
     }
 
-    fn try_apply(&self, batch: &Batch<'_>, epoch: u64) -> Result<Applied> {
+    pub(super) fn try_apply(&self, batch: &Batch<'_>, epoch: u64) -> Result<Applied> {
         let _open = self.sizing.read();
         let write = || {
             let mut txn = self.env.write_txn()?;
