@@ -121,6 +121,9 @@ pub(crate) struct Slot {
     /// Meaningless for an object without a position.
     pub(crate) at: Point,
     pub(crate) watch: Option<Arc<Watch>>,
+    /// The world time, in milliseconds, of the tick that took it over a region's border: the new
+    /// region's next tick covers for it only what has passed since.
+    pub(crate) crossed_ms: u64,
 }
 
 const _: () = assert!(std::mem::offset_of!(Slot, news) < 64 && size_of::<Slot>() == 128);
@@ -141,6 +144,7 @@ impl Slot {
             used: 0,
             member_at: 0,
             watch: None,
+            crossed_ms: 0,
         }
     }
 
@@ -406,6 +410,7 @@ impl Slot {
             used: 0,
             member_at: 0,
             watch: None,
+            crossed_ms: 0,
         }
     }
 }

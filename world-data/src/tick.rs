@@ -5,6 +5,7 @@
 //! number of threads.
 
 use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::sync::Arc;
 
 use metrics::counter;
 use rayon::prelude::*;
@@ -48,6 +49,9 @@ impl Cells for View<'_> {
 /// An entity that leaves the region, by a task of its own.
 struct Crossing {
     id: ObjectId,
+    /// What it was and where it stood when the tick looked at it.
+    old: Option<Value>,
+    from: Point,
     value: Option<Value>,
     to: Point,
 }
@@ -66,15 +70,16 @@ impl Worker {
         self.refresh();
         let at = self.table.index_of(region)?;
         let region = &self.table.regions[at];
+        let now_ms = self.shared.clock.now_ms();
         let mut state = region.state.lock();
-        let (steps, entities) = self.compute(world, &state, number, seconds);
+        let (steps, entities) = self.compute(world, &state, number, now_ms, seconds);
         let mut ticked = Ticked {
             entities,
             changed: steps.len(),
         };
         let mut crossings = Vec::new();
         if !steps.is_empty() {
-            region.note_lazy(self.shared.clock.now_ms());
+            region.note_lazy(now_ms);
         }
         for (slot, step) in steps {
             let interval = region.interval;
@@ -90,7 +95,7 @@ impl Worker {
         }
         drop(state);
         for crossing in crossings {
-            self.cross(&crossing);
+            self.cross(&crossing, now_ms);
         }
         Some(ticked)
     }
@@ -100,12 +105,13 @@ impl Worker {
         world: &W,
         state: &State,
         number: u64,
+        now_ms: u64,
         seconds: f64,
     ) -> (Vec<(u32, Step)>, usize) {
         let view = View(state);
         let tick = Tick {
             number,
-            now_ms: self.shared.clock.now_ms(),
+            now_ms,
             seconds,
             seed: self.shared.options.seed,
             map: self.shared.map,
@@ -115,6 +121,9 @@ impl Worker {
             let mut steps = Vec::new();
             for (at, slot) in slots.iter().enumerate() {
                 let Some(entity) = slot.entity() else {
+                    continue;
+                };
+                let Some(tick) = tick.since(slot.crossed_ms) else {
                     continue;
                 };
                 // One entity's panic is its own: it stays as it is.
@@ -142,7 +151,7 @@ impl Worker {
     }
 
     /// Takes an entity over the region's border: a task of the durable class in both regions.
-    fn cross(&mut self, crossing: &Crossing) {
+    fn cross(&mut self, crossing: &Crossing, now_ms: u64) {
         let call = Call {
             kind: "tick",
             class: Class::Durable,
@@ -154,10 +163,24 @@ impl Worker {
                 let Some(spot) = task.on.locate(crossing.id)? else {
                     return Ok(());
                 };
+                let slot = task.on.slot(spot);
+                let is_same = match (&slot.value, &crossing.old) {
+                    (Some(value), Some(old)) => Arc::ptr_eq(value, old),
+                    _ => false,
+                };
+                if !is_same || slot.at != crossing.from {
+                    // A task changed it after the tick had looked: its word counts, and the next
+                    // tick looks again.
+                    return Ok(());
+                }
                 if let Some(value) = &crossing.value {
                     task.on.write(spot, Value::clone(value));
                 }
-                task.on.place(spot, crossing.to)
+                task.on.place(spot, crossing.to)?;
+                if let Some(spot) = task.on.locate(crossing.id)? {
+                    task.on.slot(spot).crossed_ms = now_ms;
+                }
+                Ok(())
             },
             |_| None,
         );
@@ -230,7 +253,13 @@ impl Shared {
         }
         let (id, from, cell) = (slot.id, slot.home, self.map.cell_at(to));
         if !is_inside(cell) {
-            crossings.push(Crossing { id, value, to });
+            crossings.push(Crossing {
+                id,
+                old: slot.value.clone(),
+                from: slot.at,
+                value,
+                to,
+            });
             return true;
         }
         if !state.has_home(cell)

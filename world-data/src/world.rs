@@ -155,6 +155,16 @@ pub(crate) trait Scene: Sync {
 }
 
 impl Tick<'_> {
+    /// The tick as it is for an entity that another region's tick brought here at `crossed_ms`:
+    /// none at all if that was at this very time, else only what has passed since.
+    pub(crate) fn since(&self, crossed_ms: u64) -> Option<Self> {
+        let passed = self.now_ms.saturating_sub(crossed_ms) as f64 / 1000.0;
+        if passed >= self.seconds || crossed_ms == 0 {
+            return Some(*self);
+        }
+        (passed > 0.0).then_some(Self { seconds: passed, ..*self })
+    }
+
     /// The tick's number in its region.
     pub fn number(&self) -> u64 {
         self.number
