@@ -162,7 +162,10 @@ impl Tick<'_> {
         if passed >= self.seconds || crossed_ms == 0 {
             return Some(*self);
         }
-        (passed > 0.0).then_some(Self { seconds: passed, ..*self })
+        (passed > 0.0).then_some(Self {
+            seconds: passed,
+            ..*self
+        })
     }
 
     /// The tick's number in its region.
