@@ -1,46 +1,200 @@
-//! Lives here: the hub (skeleton).
+//! Lives here: the hub: the sessions whose sockets live on one thread, and what is done for all of
+//! them: effects, time, moves. Not here: one socket's own business (`link`), how sessions come
+//! (`enter`), what they see (`interest`).
+//!
+//! Invariant: everything of a hub is on its thread; other threads reach it through its door. No
+//! borrow of a cell is held over an await, or over a call that may borrow it again.
 
-use std::net::IpAddr;
+mod enter;
+mod frames;
+mod interest;
+mod moves;
+mod serve;
 
-use protocol::Codec;
-use world_data::World;
+use std::any::Any;
+use std::cell::{Cell, RefCell};
+use std::rc::Rc;
+use std::sync::Arc;
+use std::time::Duration;
 
-use crate::link::Link;
-use crate::refusal::Refusal;
+use actix::{Actor, ActorContext, AsyncContext, Context, StreamHandler};
+use bytes::Bytes;
+use futures_util::stream;
+use rustc_hash::FxHashMap;
+use tokio::time::{Instant, MissedTickBehavior, interval_at};
+use uuid::Uuid;
+use world_data::RegionId;
+use world_data::{SessionId, World};
 
-/// What a client asks for when it comes: its `hello`, and what its socket is.
-#[derive(Debug, Clone)]
-pub struct Entry {
-    /// The account's name (guest login, or the subject of a token that the gateway has checked).
-    pub name: Option<String>,
-    /// A resume token.
-    pub resume: Option<String>,
-    /// With `resume`: the number of the last event seen.
-    pub last: Option<u64>,
-    /// The codec its socket speaks.
-    pub codec: Codec,
-    /// Where it comes from.
-    pub peer: IpAddr,
-}
+use self::enter::Entering;
+pub use self::enter::Entry;
+pub(crate) use self::interest::Sight;
+use self::interest::Slots;
+use self::moves::Arriving;
+pub(crate) use self::moves::Request;
+pub(crate) use self::serve::reply;
+use crate::directory::HubDoor;
+use crate::host::Host;
+use crate::region::{RegionHandle, Work};
+use crate::session::Session;
 
 /// This thread's hub: the sessions whose sockets live here. Cheap to clone, stays on its thread.
-#[derive(Debug)]
-pub struct Hub<W: World>(std::marker::PhantomData<std::rc::Rc<W>>);
+pub struct Hub<W: World>(Rc<HubCore<W>>);
 
-#[expect(
-    clippy::todo,
-    unused_variables,
-    clippy::unused_async,
-    clippy::unused_self,
-    reason = "signatures first; bodies within the hour"
-)]
+impl<W: World> Clone for Hub<W> {
+    fn clone(&self) -> Self {
+        Self(Rc::clone(&self.0))
+    }
+}
+
+impl<W: World> std::fmt::Debug for Hub<W> {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        write!(f, "Hub({})", self.0.index)
+    }
+}
+
+/// What a hub knows.
+pub(crate) struct HubCore<W: World> {
+    pub(crate) index: usize,
+    pub(crate) host: Arc<Host<W>>,
+    door: Arc<HubDoor<W>>,
+    sessions: RefCell<FxHashMap<SessionId, Session<W>>>,
+    /// Logins that run.
+    entering: RefCell<FxHashMap<SessionId, Entering>>,
+    /// Sessions on their way here from another hub.
+    arriving: RefCell<FxHashMap<SessionId, Arriving>>,
+    slots: RefCell<Slots>,
+    /// How often each region's actor was started, as far as heard.
+    generations: RefCell<FxHashMap<RegionId, u32>>,
+    /// Logouts that a full region has handed back. Bounded by the sessions.
+    leaving: RefCell<Vec<(Arc<RegionHandle<W>>, Work<W>)>>,
+    /// Sessions whose end was waiting for their last answer, which has come.
+    answered: RefCell<Vec<SessionId>>,
+    /// The partition's epoch that interest was last told by.
+    epoch: Cell<u64>,
+    /// The number of the hub's tick: what frames are numbered by.
+    tick: Cell<u64>,
+    /// (session, cell) pairs in view at the last tick.
+    subscriptions: Cell<usize>,
+    /// Kept from frame to frame for its room.
+    parts: RefCell<Vec<Bytes>>,
+}
+
+thread_local! {
+    /// The hubs of this thread, by host: one, but in tests.
+    static HUBS: RefCell<FxHashMap<Uuid, Rc<dyn Any>>> = RefCell::default();
+}
+
 impl<W: World> Hub<W> {
-    /// Logs a client in, resumes its session, or takes it over. The first message that
-    /// [`Link::next`] hands out is the `welcome`.
-    ///
-    /// # Errors
-    /// Ends the socket.
-    pub async fn enter(&self, entry: Entry) -> Result<Link<W>, Refusal> {
-        todo!()
+    /// This thread's hub of `host`, made on first use.
+    pub(crate) fn of_this_thread(host: &Arc<Host<W>>) -> Self {
+        let known = HUBS.with_borrow(|hubs| hubs.get(&host.id).map(Rc::clone));
+        if let Some(core) = known.and_then(|core| core.downcast::<HubCore<W>>().ok()) {
+            return Self(core);
+        }
+        let core = HubCore::new(Arc::clone(host));
+        let any: Rc<dyn Any> = Rc::<HubCore<W>>::clone(&core);
+        HUBS.with_borrow_mut(|hubs| hubs.insert(host.id, any));
+        HubActor {
+            core: Rc::clone(&core),
+            begun: None,
+        }
+        .start();
+        Self(core)
+    }
+
+    pub(crate) fn core(&self) -> &Rc<HubCore<W>> {
+        &self.0
+    }
+}
+
+impl<W: World> HubCore<W> {
+    fn new(host: Arc<Host<W>>) -> Rc<Self> {
+        let (index, door) = host.directory.add_hub(&host.post);
+        let epoch = Cell::new(host.directory.placement().epoch());
+        // Frames are numbered by world time, so that numbers go on over restarts and are about
+        // the same at all hubs.
+        let hz = u64::from(host.settings.tick_hz);
+        let tick = Cell::new(host.engine.clock().now_ms() / 1000 * hz);
+        Rc::new(Self {
+            index,
+            host,
+            door,
+            sessions: RefCell::default(),
+            entering: RefCell::default(),
+            arriving: RefCell::default(),
+            slots: RefCell::default(),
+            generations: RefCell::default(),
+            leaving: RefCell::default(),
+            answered: RefCell::default(),
+            epoch,
+            tick,
+            subscriptions: Cell::new(0),
+            parts: RefCell::default(),
+        })
+    }
+
+    /// Calls `act` with the session, if it is here.
+    pub(crate) fn with<R>(
+        &self,
+        id: SessionId,
+        act: impl FnOnce(&mut Session<W>) -> R,
+    ) -> Option<R> {
+        self.sessions.borrow_mut().get_mut(&id).map(act)
+    }
+}
+
+/// The actor that drives a hub.
+struct HubActor<W: World> {
+    core: Rc<HubCore<W>>,
+    /// When its first tick was due, and the number before that tick's.
+    begun: Option<(Instant, u64)>,
+}
+
+/// There is something at the door.
+struct Woken;
+/// A tick is due.
+struct Due(Instant);
+
+impl<W: World> HubActor<W> {
+    fn period(&self) -> Duration {
+        self.core.host.settings.tick_period()
+    }
+}
+
+impl<W: World> Actor for HubActor<W> {
+    type Context = Context<Self>;
+
+    fn started(&mut self, ctx: &mut Self::Context) {
+        let door = Arc::clone(&self.core.door.door);
+        ctx.add_stream(Box::pin(stream::unfold(door, |door| async move {
+            door.woken().await;
+            Some((Woken, door))
+        })));
+        let period = self.period();
+        let mut timer = interval_at(Instant::now() + period, period);
+        timer.set_missed_tick_behavior(MissedTickBehavior::Skip);
+        ctx.add_stream(stream::poll_fn(move |cx| {
+            timer.poll_tick(cx).map(|due| Some(Due(due)))
+        }));
+    }
+}
+
+impl<W: World> StreamHandler<Woken> for HubActor<W> {
+    fn handle(&mut self, _: Woken, _: &mut Self::Context) {
+        self.core.look();
+    }
+}
+
+impl<W: World> StreamHandler<Due> for HubActor<W> {
+    fn handle(&mut self, Due(due): Due, ctx: &mut Self::Context) {
+        let (begun, first) = *self.begun.get_or_insert((due, self.core.tick.get()));
+        let since = (due - begun).as_secs_f64() / self.period().as_secs_f64();
+        self.core.tick.set(first + 1 + since.round() as u64);
+        self.core.tick();
+        if self.core.host.phase.stopped() {
+            HUBS.with_borrow_mut(|hubs| hubs.remove(&self.core.host.id));
+            ctx.stop();
+        }
     }
 }

@@ -10,16 +10,26 @@
 
 #![forbid(unsafe_code)]
 
+mod accounts;
+mod clock;
+mod directory;
+mod host;
 mod hub;
 mod link;
+mod metrics;
+mod post;
 mod refusal;
+mod region;
 mod runtime;
+mod session;
 mod settings;
 mod status;
+mod supervisor;
 
 pub use hub::{Entry, Hub};
 pub use link::{Incoming, Link, Outgoing};
+pub use post::Post;
 pub use refusal::{Cause, Refusal};
-pub use runtime::{Post, Runtime};
+pub use runtime::Runtime;
 pub use settings::Settings;
 pub use status::{RegionStatus, SessionCounts, Status, WorkerStatus};

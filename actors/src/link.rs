@@ -1,12 +1,26 @@
 //! Lives here: `Link`, one socket's hold on a session: what the gateway's reader and writer call.
-//! Not here: bytes and sockets (`src/gateway`), and the session's own rules (`session`).
+//! Not here: bytes and sockets (`src/gateway`), and what is done for all sessions at once (`hub`).
+//!
+//! Invariant: a link acts on its session only as long as its socket is the session's.
+
+use std::fmt;
+use std::pin::pin;
+use std::rc::Rc;
+use std::sync::Arc;
 
 use bytes::Bytes;
-use protocol::{ClientMessage, ServerMessage};
+use futures_util::future::{Either, select};
+use metrics::counter;
+use protocol::{ClientMessage, ErrorCode, ServerMessage};
 use serde::de::IgnoredAny;
-use world_data::{Payload, World};
+use tokio::time::Instant;
+use world_data::{Payload, SessionId, World};
 
+use crate::directory::Placement;
+use crate::hub::{HubCore, reply};
 use crate::refusal::{Cause, Refusal};
+use crate::region::Work;
+use crate::session::{Core, Ending, Rate, Session, Socket, Turn};
 
 /// A message from a client of world `W`. Nobody can be a member of a channel yet, so what is
 /// published is not decoded.
@@ -25,46 +39,304 @@ pub enum Outgoing {
 }
 
 /// One socket's hold on a session; stays on its thread. Cloned for the reader and the writer.
-#[derive(Debug)]
-pub struct Link<W: World>(std::marker::PhantomData<std::rc::Rc<W>>);
+pub struct Link<W: World> {
+    hub: Rc<HubCore<W>>,
+    id: SessionId,
+    socket: Rc<Socket>,
+}
 
 impl<W: World> Clone for Link<W> {
     fn clone(&self) -> Self {
-        Self(std::marker::PhantomData)
+        let (hub, socket) = (Rc::clone(&self.hub), Rc::clone(&self.socket));
+        Self {
+            hub,
+            id: self.id,
+            socket,
+        }
     }
 }
 
-#[expect(
-    clippy::todo,
-    unused_variables,
-    clippy::unused_async,
-    clippy::unused_self,
-    reason = "signatures first; bodies within the hour"
-)]
+impl<W: World> fmt::Debug for Link<W> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "Link({})", self.id.0)
+    }
+}
+
 impl<W: World> Link<W> {
+    pub(crate) fn new(hub: Rc<HubCore<W>>, id: SessionId, socket: Rc<Socket>) -> Self {
+        Self { hub, id, socket }
+    }
+
     /// Takes a message from the socket. Waits while the session's window is full or its region
     /// hands work back: meanwhile the gateway does not read the socket.
     ///
     /// # Errors
-    /// Ends the socket: tell the client, close, and call [`Link::closed`] with the refusal's cause.
+    /// The socket ends: stop reading. The writer is handed what was still to be said and then this
+    /// refusal, by [`Link::next`].
     pub async fn receive(&self, message: Incoming<W>) -> Result<(), Refusal> {
-        todo!()
+        let received = Instant::now();
+        let rate = if matches!(message, ClientMessage::Input { .. }) {
+            Rate::Inputs
+        } else {
+            Rate::Commands
+        };
+        self.until_open().await?;
+        let settings = &self.hub.host.settings;
+        let result = match self.with(|session| session.core.admit(rate, settings)) {
+            Some(Ok(())) => self.take(message, received).await,
+            Some(Err(refusal)) => Err(refusal),
+            None => self.until_open().await,
+        };
+        if let Err(refusal) = &result {
+            self.end(refusal.clone());
+        }
+        result
+    }
+
+    async fn take(&self, message: Incoming<W>, received: Instant) -> Result<(), Refusal> {
+        match message {
+            ClientMessage::Command { seq, payload } => self.command(seq, payload, received).await,
+            ClientMessage::Input { seq, payload } => self.input(seq, payload).await,
+            ClientMessage::Ack(n) => {
+                self.with(|session| session.core.events.acknowledge(n));
+                Ok(())
+            }
+            ClientMessage::Ping(nonce) => {
+                let server_ms = self.hub.host.engine.clock().now_ms();
+                self.push(ServerMessage::Pong { nonce, server_ms });
+                Ok(())
+            }
+            ClientMessage::Bye => {
+                if self.with(|_| ()).is_some() {
+                    self.hub.end_when_answered(self.id, Ending::Leave(None));
+                }
+                Ok(())
+            }
+            ClientMessage::Hello(_) => Err(Refusal::bad_message(
+                "hello is said once, as the first message",
+            )),
+            ClientMessage::Publish { channel, .. } => {
+                let channel: String = channel.chars().take(64).collect();
+                Err(Refusal::bad_message(format!(
+                    "not a member of channel {channel:?}"
+                )))
+            }
+        }
+    }
+
+    async fn command(
+        &self,
+        seq: u64,
+        payload: W::Command,
+        received: Instant,
+    ) -> Result<(), Refusal> {
+        match self
+            .with(|session| session.core.commands.turn(seq))
+            .transpose()?
+        {
+            Some(Turn::Run) => {}
+            Some(Turn::Done(outcome)) => {
+                self.push(reply(seq, outcome));
+                return Ok(());
+            }
+            Some(Turn::Underway) | None => return Ok(()),
+        }
+        let window = self.hub.host.settings.window;
+        while self.with(|s| s.core.commands.unanswered() >= window) == Some(true) {
+            self.socket.reader.notified().await;
+        }
+        let mut waiting = Some(payload);
+        let handed = self
+            .hub
+            .until_handed(self.id, Some(&self.socket), |core, placement| {
+                let Some(payload) = waiting.take() else {
+                    return true;
+                };
+                let shared = Arc::clone(&core.shared);
+                match core.hand(
+                    placement,
+                    Work::Command {
+                        shared,
+                        seq,
+                        payload,
+                        received,
+                    },
+                ) {
+                    Ok(()) => {
+                        core.commands.accept(received);
+                        true
+                    }
+                    Err(work) => {
+                        if let Work::Command { payload, .. } = work {
+                            waiting = Some(payload);
+                        }
+                        false
+                    }
+                }
+            });
+        if handed.await {
+            Ok(())
+        } else {
+            self.until_open().await
+        }
+    }
+
+    async fn input(&self, seq: u64, payload: W::Input) -> Result<(), Refusal> {
+        let mut waiting = Some((seq, payload));
+        let handed = self
+            .hub
+            .until_handed(self.id, Some(&self.socket), |core, placement| {
+                let Some(input) = waiting.take() else {
+                    return true;
+                };
+                waiting = core.leave_input(placement, input).err();
+                waiting.is_none()
+            });
+        if handed.await {
+            Ok(())
+        } else {
+            self.until_open().await
+        }
     }
 
     /// What to send next; waits until there is something. Call it when the socket can take more:
     /// a frame is composed at that moment, of what is newest. Never call it twice at once.
     pub async fn next(&self) -> Outgoing {
-        todo!()
+        loop {
+            if let Some(outgoing) = self.try_next() {
+                return outgoing;
+            }
+            self.socket.writer.notified().await;
+        }
     }
 
-    /// As [`Link::next`], `None` when there is nothing to send at this moment: for batching.
+    /// As [`Link::next`], but `None` when there is nothing to send at this moment: for batching.
     pub fn try_next(&self) -> Option<Outgoing> {
-        todo!()
+        let message = self.socket.lane.borrow_mut().pop_front();
+        if let Some(message) = message {
+            return Some(Outgoing::Message(message));
+        }
+        if let Some(end) = self.socket.ended() {
+            return Some(Outgoing::Close(end));
+        }
+        self.with(|session| {
+            if let Some((n, payload)) = session.core.events.next() {
+                return Some(Outgoing::Message(ServerMessage::Event { n, payload }));
+            }
+            let due = self.socket.frame_due.replace(false);
+            due.then(|| Outgoing::Frame(self.hub.compose(session, &self.socket)))
+        })
+        .flatten()
     }
 
-    /// The socket has gone (for whatever reason, also after [`Outgoing::Close`]): counts it in
-    /// `brightstar_disconnects_total` and lets the session linger. Only the first call counts.
+    /// Ends the socket from the gateway's side: what was still to be said and then `refusal` is
+    /// handed to the writer. The session lingers.
+    pub fn end(&self, refusal: Refusal) {
+        if self.with(|_| ()).is_some() {
+            self.hub.end_socket(self.id, Some(refusal));
+        }
+    }
+
+    /// The socket has gone, for whatever reason, also after [`Outgoing::Close`]: the session
+    /// lingers, if it has not ended. Counts the end in `brightstar_disconnects_total`: by the
+    /// reason it ended for, else by `cause`. Only the first call counts.
     pub fn closed(&self, cause: Cause) {
-        todo!()
+        if self.socket.closed.replace(true) {
+            return;
+        }
+        let cause = match self.socket.ended() {
+            Some(Some(refusal)) => refusal.cause,
+            Some(None) => Cause::Bye,
+            None => cause,
+        };
+        counter!("brightstar_disconnects_total", "cause" => cause.as_str()).increment(1);
+        self.hub.closed(self.id, &self.socket);
+    }
+
+    /// Calls `act` with the session, if this link's socket is its.
+    fn with<R>(&self, act: impl FnOnce(&mut Session<W>) -> R) -> Option<R> {
+        let act = |session: &mut Session<W>| session.is_at(&self.socket).then(|| act(session));
+        self.hub.with(self.id, act).flatten()
+    }
+
+    fn push(&self, message: ServerMessage<Payload>) {
+        let depth = self.socket.push(message);
+        self.hub.host.metrics.outbox.record(depth as f64);
+        if depth > self.hub.host.settings.control_lane && self.with(|_| ()).is_some() {
+            self.hub.overflow(self.id);
+        }
+    }
+
+    /// Waits while the session is about to end.
+    ///
+    /// # Errors
+    /// When the socket has ended with a refusal.
+    async fn until_open(&self) -> Result<(), Refusal> {
+        loop {
+            match self.socket.ended() {
+                Some(Some(refusal)) => return Err(refusal),
+                Some(None) => return Ok(()),
+                None if self.with(|session| session.ending.is_none()) == Some(true) => {
+                    return Ok(());
+                }
+                None => self.socket.reader.notified().await,
+            }
+        }
+    }
+}
+
+impl<W: World> HubCore<W> {
+    /// Calls `offer` until it has handed its work to the session's region, waiting while that is
+    /// full. `false` if the session has gone or `socket` is no longer its.
+    pub(crate) async fn until_handed(
+        &self,
+        id: SessionId,
+        socket: Option<&Rc<Socket>>,
+        mut offer: impl FnMut(&mut Core<W>, &Placement<W>) -> bool,
+    ) -> bool {
+        let mut attempt = || {
+            let placement = self.host.directory.placement();
+            self.with(id, |session| {
+                if socket.is_some_and(|socket| !session.is_at(socket)) {
+                    return None;
+                }
+                let handed = offer(&mut session.core, &placement);
+                Some((!handed).then(|| Arc::clone(session.core.region(&placement))))
+            })
+            .flatten()
+        };
+        loop {
+            let region = match attempt() {
+                None => return false,
+                Some(None) => return true,
+                Some(Some(region)) => region,
+            };
+            self.host.metrics.work_refused.increment(1);
+            // Enabled before the next attempt, so that room made in between is not missed.
+            let mut room = pin!(region.room());
+            room.as_mut().enable();
+            match attempt() {
+                None => return false,
+                Some(None) => return true,
+                Some(Some(again)) if again.id != region.id => {}
+                Some(Some(_)) => match socket {
+                    None => room.await,
+                    Some(socket) => match select(room, pin!(socket.reader.notified())).await {
+                        Either::Left(_) | Either::Right(_) => {}
+                    },
+                },
+            }
+        }
+    }
+}
+
+/// A refusal that names a limit on sockets, for the gateway's own checks.
+impl Refusal {
+    /// A message larger than `limit` bytes.
+    pub fn too_large(limit: usize) -> Self {
+        Self::new(
+            ErrorCode::TooLarge,
+            format!("a message has at most {limit} bytes"),
+        )
     }
 }

@@ -1,56 +1,63 @@
-//! Lives here: the runtime (skeleton).
+//! Lives here: the runtime: starts the actors of one host, says how they are, and stops them.
+//! Not here: the engine's own start and end (the caller's), the HTTP server (`src`).
+//!
+//! Invariant: what is started here is ended by `drain`, and in the order that loses nothing:
+//! logins, clients, sessions, regions, threads.
 
+use std::fmt;
 use std::io;
 use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::Duration;
 
-use world_data::{Effect, EffectSink, Engine, World};
+use actix::Actor;
+use actix_rt::{Arbiter, ArbiterHandle};
+use parking_lot::Mutex;
+use tokio::sync::Notify;
+use tokio::time::{Instant, MissedTickBehavior, interval, timeout_at};
+use uuid::Uuid;
+use world_data::{Engine, World};
 
+use crate::accounts::Accounts;
+use crate::clock;
+use crate::directory::Directory;
+use crate::host::{Host, Phase};
 use crate::hub::Hub;
+use crate::metrics::Metrics;
+use crate::post::Post;
 use crate::settings::Settings;
-use crate::status::Status;
+use crate::status::{RegionStatus, SessionCounts, Status, WorkerStatus};
+use crate::supervisor::Supervisor;
 
-/// Where effects go.
-#[derive(Debug)]
-pub struct Post;
-
-impl Post {
-    /// A post with no hub yet.
-    #[expect(clippy::new_ret_no_self, reason = "always shared")]
-    pub fn new() -> Arc<Self> {
-        Arc::new(Self)
-    }
-}
-
-#[expect(
-    clippy::todo,
-    unused_variables,
-    reason = "signatures first; bodies within the hour"
-)]
-impl EffectSink for Post {
-    fn deliver(&self, effects: Vec<Effect>) {
-        todo!()
-    }
-}
+/// How often a drain looks whether all sessions have gone.
+const DRAIN_LOOK: Duration = Duration::from_millis(10);
+/// The share of a drain's time after which sessions are no longer waited for.
+const PATIENCE: f64 = 0.75;
 
 /// The actors of one host. Cheap to clone.
-#[derive(Debug)]
-pub struct Runtime<W: World>(Arc<W>);
+pub struct Runtime<W: World> {
+    host: Arc<Host<W>>,
+    threads: Arc<Mutex<Vec<Arbiter>>>,
+}
 
 impl<W: World> Clone for Runtime<W> {
     fn clone(&self) -> Self {
-        Self(Arc::clone(&self.0))
+        Self {
+            host: Arc::clone(&self.host),
+            threads: Arc::clone(&self.threads),
+        }
     }
 }
 
-#[expect(
-    clippy::todo,
-    unused_variables,
-    clippy::unused_async,
-    reason = "signatures first; bodies within the hour"
-)]
+impl<W: World> fmt::Debug for Runtime<W> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "Runtime({})", self.host.id)
+    }
+}
+
 impl<W: World> Runtime<W> {
-    /// Starts worker threads, regions, supervisor and clock. Call inside an actix system.
+    /// Starts worker threads, regions, supervisor and clock. Call inside an actix system. `post`
+    /// is what the engine was opened with.
     ///
     /// # Errors
     /// When a thread can't be started.
@@ -60,28 +67,147 @@ impl<W: World> Runtime<W> {
         post: Arc<Post>,
         settings: Settings,
     ) -> io::Result<Self> {
-        todo!()
+        clock::set(engine.clock());
+        let workers = settings.workers.max(1);
+        let map = *engine.map();
+        let directory = Directory::new(&engine.regions(), workers, settings.queue_limit);
+        let host = Arc::new(Host {
+            id: Uuid::new_v4(),
+            engine,
+            world,
+            map,
+            settings,
+            post,
+            accounts: Accounts::default(),
+            directory,
+            metrics: Metrics::new(),
+            started: Instant::now(),
+            phase: Phase::default(),
+            region_ended: Notify::new(),
+            connected: AtomicUsize::new(0),
+            subscriptions: AtomicUsize::new(0),
+        });
+        let mut threads = Vec::with_capacity(workers + 1);
+        for _ in 0..=workers {
+            threads.push(Arbiter::try_new()?);
+        }
+        let workers: Vec<ArbiterHandle> = threads[1..].iter().map(Arbiter::handle).collect();
+        let shared = Arc::clone(&host);
+        if !threads[0].spawn_fn(move || {
+            Supervisor::new(shared, workers).start();
+        }) {
+            return Err(io::Error::other("the supervisor's thread ended at once"));
+        }
+        Ok(Self {
+            host,
+            threads: Arc::new(Mutex::new(threads)),
+        })
     }
 
     /// This thread's hub, made on first use. Call on the threads that sockets live on.
     pub fn hub(&self) -> Hub<W> {
-        todo!()
+        Hub::of_this_thread(&self.host)
     }
 
     /// How things stand.
     pub fn status(&self) -> Status {
-        todo!()
+        let host = &*self.host;
+        let placement = host.directory.placement();
+        let mut workers: Vec<WorkerStatus> = (0..host.settings.workers.max(1))
+            .map(|worker| WorkerStatus { worker, load: 0.0 })
+            .collect();
+        let mut regions = Vec::with_capacity(placement.regions.len());
+        for region in &placement.regions {
+            let figures = &region.figures;
+            workers[region.worker].load += figures.load();
+            regions.push(RegionStatus {
+                id: region.id,
+                from: region.interval.from.0,
+                to: region.interval.to.0,
+                worker: region.worker,
+                load: figures.load(),
+                objects: figures.objects.load(Ordering::Relaxed),
+                entities: figures.entities.load(Ordering::Relaxed),
+                queue: region.waiting(),
+                ticks: figures.ticks.load(Ordering::Relaxed),
+                late: figures.late.load(Ordering::Relaxed),
+            });
+        }
+        Status {
+            host: host.id,
+            world: W::NAME,
+            ready: self.ready(),
+            partition_epoch: placement.epoch(),
+            uptime_seconds: host.started.elapsed().as_secs_f64(),
+            workers,
+            regions,
+            sessions: host.session_counts(),
+        }
     }
 
     /// Whether all regions run and logins are accepted.
     pub fn ready(&self) -> bool {
-        todo!()
+        !self.host.phase.draining() && self.all_regions(true)
     }
 
     /// Stops: no new logins; each client gets the error `draining` once its window is answered, or
-    /// when `limit` has passed; sessions log out; then regions and workers stop. Closing the engine
-    /// is the caller's.
+    /// when most of `limit` has passed; sessions log out; then regions and threads end. Closing
+    /// the engine is the caller's.
     pub async fn drain(&self, limit: Duration) {
-        todo!()
+        let begun = Instant::now();
+        self.host.phase.drain();
+        self.until_empty(begun + limit.mul_f64(PATIENCE)).await;
+        if self.host.accounts.count() > 0 {
+            self.host.phase.force();
+            self.until_empty(begun + limit).await;
+        }
+        let left = self.host.accounts.count();
+        if left > 0 {
+            tracing::warn!(sessions = left, "sessions could not log out in time");
+        }
+        for region in &self.host.directory.placement().regions {
+            region.stopping.store(true, Ordering::Release);
+            region.wake();
+        }
+        loop {
+            let mut ended = std::pin::pin!(self.host.region_ended.notified());
+            ended.as_mut().enable();
+            if self.all_regions(false) {
+                break;
+            }
+            if timeout_at(begun + limit, ended).await.is_err() {
+                tracing::warn!("regions could not finish their work in time");
+                break;
+            }
+        }
+        self.host.phase.stop();
+        for thread in self.threads.lock().drain(..) {
+            thread.stop();
+        }
+    }
+
+    fn all_regions(&self, alive: bool) -> bool {
+        let placement = self.host.directory.placement();
+        placement
+            .regions
+            .iter()
+            .all(|region| region.alive.load(Ordering::Acquire) == alive)
+    }
+
+    async fn until_empty(&self, end: Instant) {
+        let mut look = interval(DRAIN_LOOK);
+        look.set_missed_tick_behavior(MissedTickBehavior::Skip);
+        while self.host.accounts.count() > 0 && Instant::now() < end {
+            look.tick().await;
+        }
+    }
+}
+
+impl<W: World> Host<W> {
+    /// How many sessions there are. The two counts are taken one after the other.
+    pub(crate) fn session_counts(&self) -> SessionCounts {
+        let connected = self.connected.load(Ordering::Relaxed);
+        let away = self.accounts.count().saturating_sub(connected);
+        SessionCounts { connected, away }
     }
 }

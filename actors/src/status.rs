@@ -3,7 +3,7 @@
 
 use serde::Serialize;
 use uuid::Uuid;
-use world_data::engine::RegionId;
+use world_data::RegionId;
 
 /// One host at one moment.
 #[derive(Debug, Clone, Serialize)]

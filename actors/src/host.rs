@@ -1,0 +1,85 @@
+//! Lives here: what all actors of one host share.
+//! Not here: how it is started and stopped (`runtime`).
+
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
+
+use tokio::sync::Notify;
+use tokio::time::Instant;
+use uuid::Uuid;
+use world_data::{Engine, Map, World};
+
+use crate::accounts::Accounts;
+use crate::directory::Directory;
+use crate::metrics::Metrics;
+use crate::post::Post;
+use crate::settings::Settings;
+
+/// What all actors of one host share.
+pub(crate) struct Host<W: World> {
+    /// Names this process.
+    pub(crate) id: Uuid,
+    /// The world's state.
+    pub(crate) engine: Engine,
+    /// The world's rules.
+    pub(crate) world: Arc<W>,
+    /// The geometry.
+    pub(crate) map: Map,
+    /// The numbers.
+    pub(crate) settings: Settings,
+    /// Where effects go.
+    pub(crate) post: Arc<Post>,
+    /// Who is logged in.
+    pub(crate) accounts: Accounts,
+    /// Who runs what, where.
+    pub(crate) directory: Directory<W>,
+    /// What is counted.
+    pub(crate) metrics: Metrics,
+    /// When it started.
+    pub(crate) started: Instant,
+    /// How far it has come in stopping.
+    pub(crate) phase: Phase,
+    /// Told when a region's actor has ended.
+    pub(crate) region_ended: Notify,
+    /// Sessions with a socket.
+    pub(crate) connected: AtomicUsize,
+    /// (session, cell) pairs in view.
+    pub(crate) subscriptions: AtomicUsize,
+}
+
+/// How far a host has come in stopping; each step includes those before it.
+#[derive(Debug, Default)]
+pub(crate) struct Phase {
+    draining: AtomicBool,
+    forced: AtomicBool,
+    stopped: AtomicBool,
+}
+
+impl Phase {
+    /// No logins; sessions end as soon as they are answered.
+    pub(crate) fn draining(&self) -> bool {
+        self.draining.load(Ordering::Acquire)
+    }
+
+    /// Sessions end at once.
+    pub(crate) fn forced(&self) -> bool {
+        self.forced.load(Ordering::Acquire)
+    }
+
+    /// Everything ends.
+    pub(crate) fn stopped(&self) -> bool {
+        self.stopped.load(Ordering::Acquire)
+    }
+
+    pub(crate) fn drain(&self) {
+        self.draining.store(true, Ordering::Release);
+    }
+
+    pub(crate) fn force(&self) {
+        self.forced.store(true, Ordering::Release);
+    }
+
+    pub(crate) fn stop(&self) {
+        self.stopped.store(true, Ordering::Release);
+    }
+}

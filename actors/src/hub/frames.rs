@@ -1,0 +1,133 @@
+//! Lives here: the hub's tick: views follow their entities, frames fall due, time runs out.
+//! Not here: cells and versions (`interest`), when a socket takes its frame (`link`).
+
+use bytes::Bytes;
+use protocol::{ServerMessage, frame};
+use std::sync::atomic::Ordering;
+use tokio::time::Instant;
+use world_data::{SessionId, World};
+
+use super::HubCore;
+use crate::refusal::Refusal;
+use crate::session::{Ending, Session, Socket};
+
+/// World time per real time; below 1 only when the server slows the world down, which no region
+/// does yet.
+const DILATION: f32 = 1.0;
+
+impl<W: World> HubCore<W> {
+    /// Once per tick period.
+    pub(super) fn tick(&self) {
+        self.look();
+        let now = Instant::now();
+        let (mut over, mut slow, mut skipped, mut seen) = (Vec::new(), Vec::new(), 0, 0);
+        for (id, session) in self.sessions.borrow_mut().iter_mut() {
+            let Some(socket) = session.socket.clone() else {
+                if now - session.away_since >= self.host.settings.session_linger {
+                    over.push(*id);
+                }
+                continue;
+            };
+            if self.follow(session, &socket) > self.host.settings.control_lane {
+                slow.push(*id);
+            }
+            if session.sight.len() > 0 {
+                seen += session.sight.len();
+                skipped += u64::from(socket.frame_due.replace(true));
+                socket.writer.notify_one();
+            }
+        }
+        self.host.metrics.frames_skipped.increment(skipped);
+        self.count_subscriptions(seen);
+        for id in slow {
+            self.overflow(id);
+        }
+        for id in over {
+            self.log_out(id);
+        }
+        self.drain(now);
+        self.retry_logouts();
+        self.tell_regions();
+    }
+
+    /// Lets a session's view follow its entity; returns the depth of its control lane.
+    fn follow(&self, session: &mut Session<W>, socket: &Socket) -> usize {
+        let at = session.core.watch.as_ref().and_then(|watch| watch.at());
+        let Some(at) = at else { return 0 };
+        let map = &self.host.map;
+        session.core.is_at(map.cell_at(at));
+        let view = (map, self.host.world.view_radius());
+        let slots = &mut self.slots.borrow_mut();
+        let forget = session.sight.follow(at, view, socket.codec, slots);
+        if forget.is_empty() {
+            0
+        } else {
+            socket.push(ServerMessage::Forget(forget))
+        }
+    }
+
+    /// Composes the frame of a session, of what is newest now.
+    pub(crate) fn compose(&self, session: &mut Session<W>, socket: &Socket) -> Bytes {
+        let mut parts = self.parts.borrow_mut();
+        session
+            .sight
+            .catch_up(&mut self.slots.borrow_mut(), &mut parts);
+        let input = session.core.shared.input_done.load(Ordering::Relaxed);
+        let list = parts.iter().map(|part| &part[..]);
+        let bytes = frame(socket.codec, self.tick.get(), input, DILATION, list);
+        parts.clear();
+        self.host.metrics.frames.increment(1);
+        bytes
+    }
+
+    fn count_subscriptions(&self, now: usize) {
+        let before = self.subscriptions.replace(now);
+        // Wrapping: the difference may be negative, the sum over all hubs never is.
+        self.host
+            .subscriptions
+            .fetch_add(now.wrapping_sub(before), Ordering::Relaxed);
+    }
+
+    /// While the host drains: every session ends once it is answered, or at once.
+    fn drain(&self, _now: Instant) {
+        if !self.host.phase.draining() {
+            return;
+        }
+        let forced = self.host.phase.forced();
+        let all: Vec<SessionId> = self
+            .sessions
+            .borrow_mut()
+            .iter_mut()
+            .filter(|(_, session)| forced || session.ending.is_none())
+            .map(|(id, _)| *id)
+            .collect();
+        for id in all {
+            if forced {
+                self.end_socket(id, Some(Refusal::draining()));
+                self.log_out(id);
+            } else {
+                self.end_when_answered(id, Ending::Leave(Some(Refusal::draining())));
+            }
+        }
+    }
+
+    fn retry_logouts(&self) {
+        let leaving = self.leaving.take();
+        let refused = leaving
+            .into_iter()
+            .filter_map(|(region, work)| region.offer(work).err().map(|work| (region, work)));
+        let refused: Vec<_> = refused.collect();
+        self.leaving.borrow_mut().extend(refused);
+    }
+
+    fn tell_regions(&self) {
+        let placement = self.host.directory.placement();
+        let mut slots = self.slots.borrow_mut();
+        if self.epoch.replace(placement.epoch()) != placement.epoch() {
+            for region in &placement.regions {
+                slots.ask_again(region.interval);
+            }
+        }
+        slots.tell(self.index, &placement);
+    }
+}

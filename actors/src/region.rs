@@ -1,0 +1,265 @@
+//! Lives here: the region actor: when work runs, when the region ticks, who is told of it.
+//! Not here: what a task does (`work`, and the world), what survives this actor (`handle`), how
+//! cells become bytes (`tracks`).
+//!
+//! Invariant: neither work nor ticks starve the other: work runs in short batches, and between two
+//! of them every other actor of the thread, and the timers, have their turn.
+
+mod handle;
+mod tracks;
+mod work;
+
+use std::cell::RefCell;
+use std::rc::Rc;
+use std::sync::Arc;
+use std::sync::atomic::Ordering;
+use std::time::Duration;
+
+use actix::{Actor, ActorContext, AsyncContext, Context, StreamHandler};
+use futures_util::stream;
+use tokio::time::{Instant, MissedTickBehavior, interval_at};
+use world_data::{Worker, World};
+
+pub(crate) use self::handle::RegionHandle;
+pub(crate) use self::tracks::{CellKey, CellUpdate, RegionTick};
+pub(crate) use self::work::{Shared, Slot, Work};
+
+use self::tracks::Tracks;
+use crate::host::Host;
+
+/// Pieces of work run in one go.
+const BATCH: usize = 256;
+/// Time one batch may take; a task that is running is not cut short.
+const BATCH_TIME: Duration = Duration::from_millis(2);
+/// Tasks between two looks at the clock.
+const CLOCK_EVERY: usize = 16;
+/// A tick that begins later than this counts as late.
+const LATE: Duration = Duration::from_millis(50);
+/// The most ticks' worth of time that one tick makes up for when others were skipped.
+const CATCH_UP: u32 = 4;
+/// How often a region without a map looks at its counts.
+const COUNT_PERIOD: Duration = Duration::from_secs(1);
+
+thread_local! {
+    /// The engine's worker of this thread: one for all its regions. The number tells hosts apart,
+    /// should one thread ever serve two.
+    static WORKER: RefCell<Option<(uuid::Uuid, Rc<RefCell<Worker>>)>> = const { RefCell::new(None) };
+}
+
+fn worker_of<W: World>(host: &Host<W>) -> Rc<RefCell<Worker>> {
+    WORKER.with_borrow_mut(|slot| match slot {
+        Some((id, worker)) if *id == host.id => Rc::clone(worker),
+        _ => {
+            let worker = Rc::new(RefCell::new(host.engine.worker()));
+            *slot = Some((host.id, Rc::clone(&worker)));
+            worker
+        }
+    })
+}
+
+/// The actor of one region.
+pub(crate) struct Region<W: World> {
+    handle: Arc<RegionHandle<W>>,
+    host: Arc<Host<W>>,
+    worker: Rc<RefCell<Worker>>,
+    tracks: Tracks,
+    /// Whether the region has cells, and so ticks.
+    ticks: bool,
+    generation: u32,
+    /// The part of a period by which its ticks come after the first region's.
+    phase: f64,
+    last_due: Option<Instant>,
+}
+
+/// There is work.
+struct Woken;
+/// A tick is due.
+struct Due(Instant);
+
+impl<W: World> Region<W> {
+    /// Starts the actor on this thread. `phase` spreads the regions' ticks over the period, 0..1.
+    pub(crate) fn launch(handle: Arc<RegionHandle<W>>, host: Arc<Host<W>>, phase: f64) {
+        let generation = handle.generation.fetch_add(1, Ordering::Relaxed) + 1;
+        let worker = worker_of(&host);
+        let ticks = host.map.is_cell(handle.interval.from);
+        let tracks = Tracks::new(host.settings.tick_hz, handle.interval);
+        Self {
+            handle,
+            host,
+            worker,
+            tracks,
+            ticks,
+            generation,
+            phase,
+            last_due: None,
+        }
+        .start();
+    }
+
+    fn period(&self) -> Duration {
+        if self.ticks {
+            self.host.settings.tick_period()
+        } else {
+            COUNT_PERIOD
+        }
+    }
+
+    fn run_batch(&mut self) {
+        let begun = Instant::now();
+        let mut worker = self.worker.borrow_mut();
+        let mut more = true;
+        for turn in 1..=BATCH {
+            let Some(work) = self.handle.pop() else {
+                more = false;
+                break;
+            };
+            work.run(&self.host, &mut worker);
+            if turn % CLOCK_EVERY == 0 && begun.elapsed() > BATCH_TIME {
+                break;
+            }
+        }
+        drop(worker);
+        self.handle.end_batch(more);
+        self.handle.figures.busy(begun.elapsed());
+    }
+
+    /// Runs one tick and tells the hubs that listen.
+    fn tick(&mut self, due: Instant) -> Option<()> {
+        let begun = Instant::now();
+        let seconds = self.measure_lateness(due, begun);
+        let (handle, host, tracks) = (&*self.handle, &*self.host, &mut self.tracks);
+        let number = handle.figures.ticks.fetch_add(1, Ordering::Relaxed) + 1;
+        tracks.apply(handle.take_interest());
+        let mut worker = self.worker.borrow_mut();
+        worker.tick(handle.id, &*host.world, number, seconds)?;
+        let generation = self.generation;
+        let (objects, entities) = worker.observe(handle.id, |scene| {
+            let updates = tracks.observe(scene, &*host.world, number);
+            // Told while the region is still held: an entity that goes on to another region is
+            // announced there only after it was announced here, at every hub.
+            tell(
+                host,
+                tracks,
+                RegionTick {
+                    region: handle.id,
+                    generation,
+                    updates,
+                },
+            );
+            scene.counts()
+        })?;
+        drop(worker);
+        handle.figures.objects.store(objects, Ordering::Relaxed);
+        handle.figures.entities.store(entities, Ordering::Relaxed);
+        let took = begun.elapsed();
+        handle.figures.busy(took);
+        host.metrics.tick.record(took);
+        host.metrics.ticks.increment(1);
+        Some(())
+    }
+
+    /// Counts how late the tick is; returns the world time it covers, in seconds.
+    fn measure_lateness(&mut self, due: Instant, begun: Instant) -> f64 {
+        let period = self.period();
+        let late = begun.saturating_duration_since(due);
+        let since = self.last_due.replace(due).map_or(period, |last| due - last);
+        let periods = (since.as_secs_f64() / period.as_secs_f64())
+            .round()
+            .max(1.0) as u32;
+        let missed = u64::from(periods - 1) + u64::from(late > LATE);
+        self.host.metrics.tick_late.record(late);
+        if missed > 0 {
+            self.host.metrics.ticks_late.increment(missed);
+            self.handle
+                .figures
+                .late
+                .fetch_add(missed, Ordering::Relaxed);
+        }
+        period.as_secs_f64() * f64::from(periods.min(CATCH_UP))
+    }
+
+    /// A region without cells has nothing to tick, but is counted.
+    fn count(&mut self) -> Option<()> {
+        let counts = self
+            .worker
+            .borrow_mut()
+            .observe(self.handle.id, |scene| scene.counts())?;
+        self.handle
+            .figures
+            .objects
+            .store(counts.0, Ordering::Relaxed);
+        self.handle
+            .figures
+            .entities
+            .store(counts.1, Ordering::Relaxed);
+        Some(())
+    }
+}
+
+fn tell<W: World>(host: &Host<W>, tracks: &mut Tracks, tick: RegionTick) {
+    // The first tick of an actor tells every hub that what the last one knew is gone.
+    let first = tracks.introduce();
+    if tick.updates.is_empty() && !first {
+        return;
+    }
+    let tick = Arc::new(tick);
+    for (hub, door) in host.post.doors().iter().enumerate() {
+        if first || tracks.is_heard_by(hub) {
+            door.take_tick(Arc::clone(&tick));
+        }
+    }
+}
+
+impl<W: World> Actor for Region<W> {
+    type Context = Context<Self>;
+
+    fn started(&mut self, ctx: &mut Self::Context) {
+        let handle = Arc::clone(&self.handle);
+        ctx.add_stream(Box::pin(stream::unfold(handle, |handle| async move {
+            handle.woken().await;
+            Some((Woken, handle))
+        })));
+        let period = self.period();
+        let mut timer = interval_at(Instant::now() + period.mul_f64(self.phase), period);
+        timer.set_missed_tick_behavior(MissedTickBehavior::Skip);
+        ctx.add_stream(stream::poll_fn(move |cx| {
+            timer.poll_tick(cx).map(|due| Some(Due(due)))
+        }));
+        self.handle.alive.store(true, Ordering::Release);
+        // There may be work of before, and nobody who wakes us for it.
+        self.handle.wake();
+    }
+}
+
+impl<W: World> StreamHandler<Woken> for Region<W> {
+    fn handle(&mut self, _: Woken, ctx: &mut Self::Context) {
+        self.run_batch();
+        if self.handle.stopping.load(Ordering::Acquire) && self.handle.waiting() == 0 {
+            ctx.stop();
+        }
+    }
+}
+
+impl<W: World> StreamHandler<Due> for Region<W> {
+    fn handle(&mut self, Due(due): Due, ctx: &mut Self::Context) {
+        let lives = if self.ticks {
+            self.tick(due)
+        } else {
+            self.count()
+        };
+        if lives.is_none() {
+            tracing::warn!(
+                region = self.handle.id.0,
+                "the engine no longer has this region"
+            );
+            ctx.stop();
+        }
+    }
+}
+
+impl<W: World> Drop for Region<W> {
+    fn drop(&mut self) {
+        self.handle.alive.store(false, Ordering::Release);
+        self.host.region_ended.notify_waiters();
+    }
+}

@@ -1,0 +1,444 @@
+//! Lives here: what a region's listeners know of its cells, and the changes they are told, encoded
+//! once per cell and codec. Not here: which session sees which cell (`hub`).
+//!
+//! Invariant: whoever holds a cell at a version and applies the update made since that version
+//! knows exactly the entities that were visible in it at the update's tick.
+
+use std::panic::{AssertUnwindSafe, catch_unwind};
+
+use bytes::Bytes;
+use protocol::{CellPart, Codec, EntityPart, Gone, encode_view};
+use rustc_hash::{FxHashMap, FxHashSet};
+use world_data::{Entity, Home, Interval, Moved, ObjectId, RegionId, Scene, World};
+
+/// How often each cell is told in full even so. It heals what a client may have wrong after an
+/// entity crossed the corner of three regions within one tick; nothing else relies on it.
+const REFRESH_SECONDS: u64 = 10;
+
+const CODECS: usize = Codec::ALL.len();
+type PerCodec<T> = [T; CODECS];
+
+/// A cell in one encoding: what hubs listen to.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub(crate) struct CellKey {
+    /// The cell.
+    pub(crate) cell: Home,
+    /// The encoding.
+    pub(crate) codec: Codec,
+}
+
+/// What a hub is told of a region's tick.
+#[derive(Debug)]
+pub(crate) struct RegionTick {
+    /// Which region.
+    pub(crate) region: RegionId,
+    /// How often its actor was started: a new one knows none of its listeners.
+    pub(crate) generation: u32,
+    /// What changed.
+    pub(crate) updates: Vec<CellUpdate>,
+}
+
+/// What changed in a cell.
+#[derive(Debug)]
+pub(crate) struct CellUpdate {
+    /// Which cell, in which encoding.
+    pub(crate) key: CellKey,
+    /// The version that `delta` begins at.
+    pub(crate) since: u64,
+    /// The version that either part leads to.
+    pub(crate) version: u64,
+    /// The changes since `since`; none: nothing changed.
+    pub(crate) delta: Option<Bytes>,
+    /// All of the cell; only when somebody asked.
+    pub(crate) full: Option<Bytes>,
+}
+
+/// All cells of a region that somebody listens to.
+#[derive(Debug)]
+pub(crate) struct Tracks {
+    interval: Interval,
+    cells: FxHashMap<Home, Track>,
+    /// How many (cell, codec) pairs each hub listens to.
+    heard: FxHashMap<usize, usize>,
+    refresh_ticks: u64,
+    introduced: bool,
+    /// A view that could not be made was logged.
+    warned: bool,
+}
+
+/// One cell as its listeners know it.
+#[derive(Debug, Default)]
+struct Track {
+    version: u64,
+    ears: PerCodec<Ear>,
+    /// The visible entities and their views as last told.
+    known: FxHashMap<ObjectId, PerCodec<Option<Bytes>>>,
+    /// Changes of this tick.
+    seen: Vec<Seen>,
+    gone: Vec<(ObjectId, Option<Home>)>,
+}
+
+/// Who listens to a cell in one codec.
+#[derive(Debug, Default)]
+struct Ear {
+    hubs: FxHashSet<usize>,
+    /// Somebody needs all of it.
+    full: bool,
+    /// Nobody listened before this tick, so `known` has no views in this codec.
+    fresh: bool,
+}
+
+#[derive(Debug, Clone, Copy)]
+struct Seen {
+    id: ObjectId,
+    x: f32,
+    y: f32,
+    view: bool,
+}
+
+impl Tracks {
+    pub(crate) fn new(tick_hz: u32, interval: Interval) -> Self {
+        Self {
+            interval,
+            cells: FxHashMap::default(),
+            heard: FxHashMap::default(),
+            refresh_ticks: (u64::from(tick_hz) * REFRESH_SECONDS).max(1),
+            introduced: false,
+            warned: false,
+        }
+    }
+
+    /// Whether this is the first call.
+    pub(crate) fn introduce(&mut self) -> bool {
+        !std::mem::replace(&mut self.introduced, true)
+    }
+
+    /// Whether hub `hub` listens to any cell.
+    pub(crate) fn is_heard_by(&self, hub: usize) -> bool {
+        self.heard.contains_key(&hub)
+    }
+
+    /// Takes in what hubs want.
+    pub(crate) fn apply(&mut self, wants: FxHashMap<(usize, CellKey), bool>) {
+        for ((hub, key), want) in wants {
+            if want {
+                self.listen(hub, key);
+            } else {
+                self.ignore(hub, key);
+            }
+        }
+    }
+
+    fn listen(&mut self, hub: usize, key: CellKey) {
+        if !self.interval.contains(key.cell) {
+            tracing::debug!(
+                cell = key.cell.0,
+                "asked for a cell that is not of this region"
+            );
+            return;
+        }
+        let ear = &mut self.cells.entry(key.cell).or_default().ears[key.codec.index()];
+        ear.full = true;
+        ear.fresh |= ear.hubs.is_empty();
+        if ear.hubs.insert(hub) {
+            *self.heard.entry(hub).or_default() += 1;
+        }
+    }
+
+    fn ignore(&mut self, hub: usize, key: CellKey) {
+        let Some(track) = self.cells.get_mut(&key.cell) else {
+            return;
+        };
+        let ear = &mut track.ears[key.codec.index()];
+        if !ear.hubs.remove(&hub) {
+            return;
+        }
+        if let Some(count) = self.heard.get_mut(&hub) {
+            *count -= 1;
+            if *count == 0 {
+                self.heard.remove(&hub);
+            }
+        }
+        if ear.hubs.is_empty() {
+            *ear = Ear::default();
+            for views in track.known.values_mut() {
+                views[key.codec.index()] = None;
+            }
+        }
+        if track.ears.iter().all(|ear| ear.hubs.is_empty()) {
+            self.cells.remove(&key.cell);
+        }
+    }
+
+    /// Encodes what changed in the cells that are listened to.
+    pub(crate) fn observe<W: World>(
+        &mut self,
+        scene: &mut Scene<'_>,
+        world: &W,
+        number: u64,
+    ) -> Vec<CellUpdate> {
+        if self.cells.is_empty() {
+            return Vec::new();
+        }
+        let maker = Views {
+            world,
+            warned: self.warned,
+        };
+        // When more happened than the engine remembers, everybody is told all of every cell.
+        let anew = scene.overflowed();
+        let mut pass = Pass {
+            scene,
+            maker,
+            number,
+        };
+        for gone in pass.scene.gone() {
+            if let Some(track) = self.cells.get_mut(&gone.from)
+                && track.known.remove(&gone.id).is_some()
+            {
+                track.gone.push((gone.id, gone.to));
+            }
+        }
+        let (cells, maker) = (&mut self.cells, &mut pass.maker);
+        pass.scene.moved(|moved| {
+            if let Some(track) = cells.get_mut(&moved.cell) {
+                track.see(moved, maker);
+            }
+        });
+        let mut updates = Vec::new();
+        for (cell, track) in &mut self.cells {
+            pass.scene.keep(*cell);
+            if anew {
+                track.known.clear();
+            }
+            let refresh = anew || (number + cell.0).is_multiple_of(self.refresh_ticks);
+            track.close(*cell, refresh, &mut pass, &mut updates);
+        }
+        self.warned = pass.maker.warned;
+        updates
+    }
+}
+
+/// One look at a region's scene.
+struct Pass<'a, 's, W> {
+    scene: &'a mut Scene<'s>,
+    maker: Views<'a, W>,
+    /// The number of the tick.
+    number: u64,
+}
+
+impl Track {
+    fn wanted(&self) -> PerCodec<bool> {
+        std::array::from_fn(|codec| !self.ears[codec].hubs.is_empty())
+    }
+
+    /// Takes in an entity that is new, moved or changed.
+    fn see<W: World>(&mut self, moved: Moved<'_>, maker: &mut Views<'_, W>) {
+        let id = moved.entity.id();
+        let known = self.known.get(&id);
+        if !moved.changed && known.is_some() {
+            self.seen.push(Seen::of(moved.entity, false));
+            return;
+        }
+        // One that is not known is not visible or comes with the full cell, unless it was here,
+        // left and came back within the tick.
+        if !moved.changed && !self.gone.iter().any(|(gone, _)| *gone == id) {
+            return;
+        }
+        let wanted = self.wanted();
+        match maker.make(moved.entity, wanted) {
+            Some(views) => {
+                let same = known.is_some_and(|known| *known == views);
+                self.seen.push(Seen::of(moved.entity, !same));
+                if !same {
+                    self.known.insert(id, views);
+                }
+            }
+            None if known.is_some() => {
+                self.known.remove(&id);
+                self.gone.push((id, None));
+            }
+            None => {}
+        }
+    }
+
+    /// Ends the tick: makes one update per codec, if there is something to tell.
+    fn close<W: World>(
+        &mut self,
+        cell: Home,
+        refresh: bool,
+        pass: &mut Pass<'_, '_, W>,
+        updates: &mut Vec<CellUpdate>,
+    ) {
+        // Who left and came back within the tick is there.
+        let seen = &self.seen;
+        self.gone
+            .retain(|(id, _)| !seen.iter().any(|seen| seen.id == *id));
+        let changed = !self.seen.is_empty() || !self.gone.is_empty();
+        let since = self.version;
+        // A cell heard of for the first time begins at this tick's number, which is above any
+        // version that an earlier life of this track has reached.
+        if changed || refresh || since == 0 {
+            self.version = pass.number;
+        }
+        for codec in Codec::ALL {
+            let ear = &mut self.ears[codec.index()];
+            if ear.hubs.is_empty() {
+                continue;
+            }
+            let (asked, fresh) = (ear.full, ear.fresh);
+            (ear.full, ear.fresh) = (false, false);
+            let mut full = None;
+            if asked || refresh {
+                full = self.full(cell, codec, pass);
+                if full.is_none() {
+                    // Said nothing, so that the next delta does not fit and is asked about again.
+                    self.ears[codec.index()].full = true;
+                    continue;
+                }
+            }
+            let delta = match &full {
+                Some(full) if refresh => Some(full.clone()),
+                _ if changed && !fresh => Some(self.delta(cell, codec)),
+                _ => None,
+            };
+            if full.is_some() || delta.is_some() {
+                let (key, version) = (CellKey { cell, codec }, self.version);
+                updates.push(CellUpdate {
+                    key,
+                    since,
+                    version,
+                    delta,
+                    full,
+                });
+            }
+        }
+        self.seen.clear();
+        self.gone.clear();
+    }
+
+    fn delta(&self, cell: Home, codec: Codec) -> Bytes {
+        let entities = self.seen.iter().map(|seen| EntityPart {
+            id: seen.id.raw(),
+            x: seen.x,
+            y: seen.y,
+            view: if seen.view {
+                self.view(seen.id, codec)
+            } else {
+                None
+            },
+        });
+        let gone = self.gone.iter().map(|(id, to)| Gone {
+            id: id.raw(),
+            to: to.map(|to| to.0),
+        });
+        CellPart::encode(codec, cell.0, false, entities, gone)
+            .bytes()
+            .clone()
+    }
+
+    /// Encodes all of the cell as it stands; learns the views that nobody asked for before.
+    fn full<W: World>(
+        &mut self,
+        cell: Home,
+        codec: Codec,
+        pass: &mut Pass<'_, '_, W>,
+    ) -> Option<Bytes> {
+        let mut all = Vec::new();
+        let wanted: PerCodec<bool> = std::array::from_fn(|at| at == codec.index());
+        let (known, maker) = (&mut self.known, &mut pass.maker);
+        let read = pass.scene.cell(cell, |entity| {
+            let views = known.get(&entity.id());
+            if views.is_none_or(|views| views[codec.index()].is_none()) {
+                let Some(views) = maker.make(entity, wanted) else {
+                    return;
+                };
+                let slot = &mut known.entry(entity.id()).or_default()[codec.index()];
+                slot.clone_from(&views[codec.index()]);
+            }
+            all.push(Seen::of(entity, true));
+        });
+        if let Err(error) = read {
+            if !std::mem::replace(&mut pass.maker.warned, true) {
+                tracing::error!(cell = cell.0, error, "a cell in view can't be read");
+            }
+            return None;
+        }
+        let entities = all.iter().map(|seen| self.part(*seen, codec));
+        Some(
+            CellPart::encode(codec, cell.0, true, entities, [])
+                .bytes()
+                .clone(),
+        )
+    }
+
+    fn delta(&self, cell: Home, codec: Codec) -> Bytes {
+        let entities = self.seen.iter().map(|seen| self.part(*seen, codec));
+        let gone = self.gone.iter().map(|(id, to)| Gone {
+            id: id.raw(),
+            to: to.map(|to| to.0),
+        });
+        CellPart::encode(codec, cell.0, false, entities, gone)
+            .bytes()
+            .clone()
+    }
+
+    fn part(&self, seen: Seen, codec: Codec) -> EntityPart<'_> {
+        let views = self.known.get(&seen.id).filter(|_| seen.view);
+        let view = views.and_then(|views| views[codec.index()].as_deref());
+        EntityPart {
+            id: seen.id.raw(),
+            x: seen.x,
+            y: seen.y,
+            view,
+        }
+    }
+}
+
+impl Seen {
+    fn of(entity: Entity<'_>, view: bool) -> Self {
+        let at = entity.at();
+        Self {
+            id: entity.id(),
+            x: at.x as f32,
+            y: at.y as f32,
+            view,
+        }
+    }
+}
+
+/// Makes views by the world's own code, whose panics end nothing but that view.
+struct Views<'a, W> {
+    world: &'a W,
+    warned: bool,
+}
+
+impl<W: World> Views<'_, W> {
+    /// What others see of an entity, in the codecs wanted; `None` if it can't be seen.
+    fn make(
+        &mut self,
+        entity: Entity<'_>,
+        wanted: PerCodec<bool>,
+    ) -> Option<PerCodec<Option<Bytes>>> {
+        let view = catch_unwind(AssertUnwindSafe(|| self.world.view(entity)));
+        let view = view.map_err(|_| "it panicked".to_owned()).transpose()?;
+        let encoded = view.and_then(|view| {
+            let mut bytes: PerCodec<Option<Bytes>> = Default::default();
+            for codec in Codec::ALL.into_iter().filter(|codec| wanted[codec.index()]) {
+                let encoded = catch_unwind(AssertUnwindSafe(|| encode_view(codec, &view)));
+                let encoded = encoded.map_err(|_| "it panicked".to_owned())?;
+                bytes[codec.index()] = Some(encoded.map_err(|error| error.to_string())?);
+            }
+            Ok(bytes)
+        });
+        if let Err(error) = &encoded
+            && !std::mem::replace(&mut self.warned, true)
+        {
+            tracing::error!(
+                id = entity.id().raw(),
+                error,
+                "an entity's view can't be made"
+            );
+        }
+        encoded.ok()
+    }
+}

@@ -1,0 +1,269 @@
+//! Lives here: the work of a region, and running one piece of it as a task.
+//! Not here: the queue it waits in (`handle`), and when it runs (`region`).
+//!
+//! Invariant: each piece of work is run once, and whoever waits for its end hears of it, even when
+//! the region's actor dies in the middle.
+
+use std::cell::Cell;
+use std::fmt;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
+
+use parking_lot::Mutex;
+use tokio::time::Instant;
+use world_data::{
+    Call, Caller, Class, Done, Effect, EffectSink, Fault, Outcome, Payload, SessionId, Task,
+    Worker, World,
+};
+
+use crate::host::Host;
+
+/// What a session and the regions that work for it both see.
+#[derive(Debug)]
+pub(crate) struct Shared {
+    /// Who the tasks run for.
+    pub(crate) caller: Caller,
+    /// Pieces of work that were run.
+    pub(crate) executed: AtomicU64,
+    /// The number of the newest input that was run.
+    pub(crate) input_done: AtomicU64,
+}
+
+impl Shared {
+    pub(crate) fn new(caller: Caller) -> Arc<Self> {
+        Arc::new(Self {
+            caller,
+            executed: AtomicU64::new(0),
+            input_done: AtomicU64::new(0),
+        })
+    }
+}
+
+/// Where a session leaves its newest input until the region comes to it.
+pub(crate) type Slot<W> = Mutex<Option<(u64, <W as World>::Input)>>;
+
+/// A piece of work: one task to be.
+pub(crate) enum Work<W: World> {
+    /// A session comes.
+    Login(Arc<Shared>),
+    /// A session goes.
+    Logout(Arc<Shared>),
+    /// A session's command.
+    Command {
+        /// Whose.
+        shared: Arc<Shared>,
+        /// Its number.
+        seq: u64,
+        /// What.
+        payload: W::Command,
+        /// When it came from the socket.
+        received: Instant,
+    },
+    /// A session's input: the newest at the time it runs.
+    Input {
+        /// Whose.
+        shared: Arc<Shared>,
+        /// The input.
+        slot: Arc<Slot<W>>,
+    },
+    /// Makes the actor panic outside of any task.
+    #[cfg(test)]
+    Die,
+}
+
+impl<W: World> fmt::Debug for Work<W> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let (kind, shared) = match self {
+            Self::Login(shared) => ("Login", shared),
+            Self::Logout(shared) => ("Logout", shared),
+            Self::Command { shared, .. } => ("Command", shared),
+            Self::Input { shared, .. } => ("Input", shared),
+            #[cfg(test)]
+            Self::Die => return f.write_str("Die"),
+        };
+        write!(f, "{kind} of {}", shared.caller.name)
+    }
+}
+
+/// Names a task in dead letters.
+struct Origin<'a> {
+    caller: &'a Caller,
+    seq: u64,
+}
+
+impl fmt::Debug for Origin<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(
+            f,
+            "{} ({}) #{}",
+            self.caller.name, self.caller.session.0, self.seq
+        )
+    }
+}
+
+/// Runs its closure at the end of the scope, unless told that all went well.
+struct Otherwise<F: FnMut()> {
+    done: Cell<bool>,
+    action: F,
+}
+
+impl<F: FnMut()> Otherwise<F> {
+    fn new(action: F) -> Self {
+        Self {
+            done: Cell::new(false),
+            action,
+        }
+    }
+}
+
+impl<F: FnMut()> Drop for Otherwise<F> {
+    fn drop(&mut self) {
+        if !self.done.get() {
+            (self.action)();
+        }
+    }
+}
+
+/// Counts a piece of work as run, however it ended.
+struct Count<'a>(&'a AtomicU64);
+
+impl Drop for Count<'_> {
+    fn drop(&mut self) {
+        // Release: whoever sees the count sees the task's end, and may go on in another region.
+        self.0.fetch_add(1, Ordering::Release);
+    }
+}
+
+impl<W: World> Work<W> {
+    /// Runs the work as one task.
+    pub(crate) fn run(self, host: &Host<W>, worker: &mut Worker) {
+        match self {
+            Self::Login(shared) => login(host, worker, &shared),
+            Self::Logout(shared) => logout(host, worker, &shared),
+            Self::Command {
+                shared,
+                seq,
+                payload,
+                received,
+            } => {
+                let _count = Count(&shared.executed);
+                command(host, worker, &shared.caller, seq, &payload);
+                host.metrics.command_commit.record(received.elapsed());
+            }
+            Self::Input { shared, slot } => input(host, worker, &shared, &slot),
+            #[cfg(test)]
+            Self::Die => panic!("told to die"),
+        }
+    }
+}
+
+fn login<W: World>(host: &Host<W>, worker: &mut Worker, shared: &Shared) {
+    let _count = Count(&shared.executed);
+    let session = shared.caller.session;
+    let failed = |message: String| Effect::LoginFailed { session, message };
+    let owed = Otherwise::new(|| host.post.deliver(vec![failed("the login failed".into())]));
+    worker.execute(
+        call(
+            "login",
+            Class::Durable,
+            &Origin {
+                caller: &shared.caller,
+                seq: 0,
+            },
+        ),
+        |task| host.world.login(task, &shared.caller),
+        |done| {
+            owed.done.set(true);
+            Some(match done {
+                Done::Committed(you) => Effect::LoggedIn { session, you },
+                Done::Ended(_, message) => failed(message),
+            })
+        },
+    );
+}
+
+fn logout<W: World>(host: &Host<W>, worker: &mut Worker, shared: &Shared) {
+    let _count = Count(&shared.executed);
+    // However it ends, the account is free again: a logout that fails is dead-lettered, and
+    // locking its player out would not undo that.
+    let _owed = Otherwise::new(|| host.accounts.gone(shared.caller.session));
+    worker.execute(
+        call(
+            "logout",
+            Class::Durable,
+            &Origin {
+                caller: &shared.caller,
+                seq: 0,
+            },
+        ),
+        |task: &mut Task<'_>| host.world.logout(task, &shared.caller),
+        |_| None,
+    );
+}
+
+fn command<W: World>(
+    host: &Host<W>,
+    worker: &mut Worker,
+    caller: &Caller,
+    seq: u64,
+    payload: &W::Command,
+) {
+    let session = caller.session;
+    let owed = Otherwise::new(|| host.post.deliver(vec![failed_reply(session, seq)]));
+    worker.execute(
+        call("command", Class::Durable, &Origin { caller, seq }),
+        |task| host.world.command(task, caller, payload),
+        |done| {
+            owed.done.set(true);
+            let outcome = match done {
+                Done::Committed(reply) => Outcome::Ok(Payload::new(reply)),
+                Done::Ended(fault, message) => Outcome::Error { fault, message },
+            };
+            Some(Effect::Reply {
+                session,
+                seq,
+                outcome,
+            })
+        },
+    );
+}
+
+fn failed_reply(session: SessionId, seq: u64) -> Effect {
+    let message = "the command failed".to_owned();
+    Effect::Reply {
+        session,
+        seq,
+        outcome: Outcome::Error {
+            fault: Fault::Failed,
+            message,
+        },
+    }
+}
+
+fn input<W: World>(host: &Host<W>, worker: &mut Worker, shared: &Shared, slot: &Slot<W>) {
+    let _count = Count(&shared.executed);
+    let Some((seq, input)) = slot.lock().take() else {
+        return;
+    };
+    worker.execute(
+        call(
+            "input",
+            Class::Lazy,
+            &Origin {
+                caller: &shared.caller,
+                seq,
+            },
+        ),
+        |task| host.world.input(task, &shared.caller, &input),
+        |_| None,
+    );
+    shared.input_done.store(seq, Ordering::Relaxed);
+}
+
+fn call<'a>(kind: &'static str, class: Class, origin: &'a Origin<'a>) -> Call<'a> {
+    Call {
+        kind,
+        class,
+        origin,
+    }
+}

@@ -1,0 +1,278 @@
+//! Lives here: a session: what one client has asked, been answered and is still to be told.
+//! Not here: who calls it (`link` for its socket, `hub` for effects and time).
+//!
+//! Invariant: a session's work runs in the order it was handed over, also when its region changes:
+//! the new one gets work only when the old one has run all it was given.
+
+mod bucket;
+mod commands;
+mod events;
+
+use std::cell::{Cell, RefCell};
+use std::collections::VecDeque;
+use std::rc::Rc;
+use std::sync::Arc;
+use std::sync::atomic::Ordering;
+
+use protocol::{Codec, ServerMessage};
+use tokio::sync::Notify;
+use tokio::time::Instant;
+use world_data::Watch;
+use world_data::{Home, Map, Payload, SessionId, World};
+
+pub(crate) use self::bucket::Bucket;
+pub(crate) use self::commands::{Commands, Turn};
+pub(crate) use self::events::Events;
+use crate::directory::Placement;
+use crate::hub::Sight;
+use crate::refusal::Refusal;
+use crate::region::{RegionHandle, Shared, Slot, Work};
+use crate::settings::Settings;
+
+/// A session on the thread of its socket.
+pub(crate) struct Session<W: World> {
+    /// What goes with it to another hub.
+    pub(crate) core: Core<W>,
+    /// The socket, unless it is away.
+    pub(crate) socket: Option<Rc<Socket>>,
+    /// Since when it has been without a socket.
+    pub(crate) away_since: Instant,
+    /// What it sees.
+    pub(crate) sight: Sight,
+    /// What becomes of it as soon as nothing is unanswered. Until then it takes no messages.
+    pub(crate) ending: Option<Ending>,
+}
+
+/// What becomes of a session when its last command is answered.
+#[derive(Debug)]
+pub(crate) enum Ending {
+    /// It logs out; its client is told why, unless it asked for it.
+    Leave(Option<Refusal>),
+    /// It goes to this hub, to begin anew for another client of the same account.
+    Hand(usize),
+}
+
+impl<W: World> Session<W> {
+    /// A session without a socket.
+    pub(crate) fn away(core: Core<W>) -> Self {
+        let away_since = Instant::now();
+        Self {
+            core,
+            socket: None,
+            away_since,
+            sight: Sight::default(),
+            ending: None,
+        }
+    }
+
+    /// Whether `socket` is the session's.
+    pub(crate) fn is_at(&self, socket: &Rc<Socket>) -> bool {
+        self.socket
+            .as_ref()
+            .is_some_and(|mine| Rc::ptr_eq(mine, socket))
+    }
+}
+
+/// The part of a session that may change threads.
+pub(crate) struct Core<W: World> {
+    pub(crate) id: SessionId,
+    /// What the regions see of it.
+    pub(crate) shared: Arc<Shared>,
+    pub(crate) commands: Commands,
+    pub(crate) events: Events,
+    pub(crate) watch: Option<Arc<Watch>>,
+    /// The world has ended it: it logs out as soon as it is nobody's to move.
+    pub(crate) doomed: Option<Refusal>,
+    command_rate: Bucket,
+    input_rate: Bucket,
+    /// Where its work is best run: the home of its entity, or a shard of its own.
+    home: Home,
+    /// The region that has its work, and how much it was handed in all.
+    region: Option<Arc<RegionHandle<W>>>,
+    handed: u64,
+    /// Where a newer input may still replace the last one: gone once a command was handed over.
+    slot: Option<Arc<Slot<W>>>,
+}
+
+/// A message rate that was exceeded.
+#[derive(Debug, Clone, Copy)]
+pub(crate) enum Rate {
+    Commands,
+    Inputs,
+}
+
+impl<W: World> Core<W> {
+    pub(crate) fn new(shared: Arc<Shared>, map: &Map, settings: &Settings) -> Self {
+        let id = shared.caller.session;
+        let now = Instant::now();
+        let bucket = |rate| Bucket::new(rate, settings.burst_seconds, now);
+        Self {
+            id,
+            shared,
+            commands: Commands::default(),
+            events: Events::default(),
+            watch: None,
+            doomed: None,
+            command_rate: bucket(settings.commands_per_second),
+            input_rate: bucket(settings.inputs_per_second),
+            home: shard_of(id, map),
+            region: None,
+            handed: 0,
+            slot: None,
+        }
+    }
+
+    /// The login is done: from now on tasks run for `shared`.
+    pub(crate) fn enter(&mut self, shared: Arc<Shared>) {
+        self.shared = shared;
+        self.handed = 0;
+    }
+
+    /// Begins anew for another client of the same account: with the same entity, but its own
+    /// numbers and nothing left over. Nothing may be unanswered.
+    pub(crate) fn renew(&mut self) {
+        self.commands = Commands::default();
+        self.events = Events::default();
+        self.slot = None;
+        self.shared.input_done.store(0, Ordering::Relaxed);
+    }
+
+    /// Counts a message against its rate.
+    pub(crate) fn admit(&mut self, rate: Rate, settings: &Settings) -> Result<(), Refusal> {
+        let now = Instant::now();
+        let (bucket, limit, name) = match rate {
+            Rate::Commands => (
+                &mut self.command_rate,
+                settings.commands_per_second,
+                "messages but inputs",
+            ),
+            Rate::Inputs => (&mut self.input_rate, settings.inputs_per_second, "inputs"),
+        };
+        if bucket.take(now) {
+            return Ok(());
+        }
+        Err(Refusal::new(
+            protocol::ErrorCode::TooFast,
+            format!("more than {limit} {name} per second"),
+        ))
+    }
+
+    /// Notes where the session's entity is.
+    pub(crate) fn is_at(&mut self, cell: Home) {
+        self.home = cell;
+    }
+
+    /// The region that runs the session's next piece of work.
+    pub(crate) fn region(&mut self, placement: &Placement<W>) -> &Arc<RegionHandle<W>> {
+        let best = placement.at(self.home);
+        match &mut self.region {
+            Some(region) => {
+                // Acquire: pairs with the count, so all that was run there is done.
+                let idle = self.shared.executed.load(Ordering::Acquire) == self.handed;
+                if region.id != best.id && idle {
+                    *region = Arc::clone(best);
+                }
+                region
+            }
+            none => none.insert(Arc::clone(best)),
+        }
+    }
+
+    /// Hands work to the session's region.
+    pub(crate) fn hand(&mut self, placement: &Placement<W>, work: Work<W>) -> Result<(), Work<W>> {
+        self.region(placement).offer(work)?;
+        self.handed += 1;
+        self.slot = None;
+        Ok(())
+    }
+
+    /// Leaves an input for the session's region: in place of the last one, if that has not been
+    /// run and nothing was handed over since, or queued.
+    pub(crate) fn leave_input(
+        &mut self,
+        placement: &Placement<W>,
+        input: (u64, W::Input),
+    ) -> Result<(), (u64, W::Input)> {
+        if let Some(slot) = &self.slot {
+            let mut last = slot.lock();
+            if last.is_some() {
+                *last = Some(input);
+                return Ok(());
+            }
+        }
+        let slot = Arc::new(Slot::<W>::new(Some(input)));
+        let work = Work::Input {
+            shared: Arc::clone(&self.shared),
+            slot: Arc::clone(&slot),
+        };
+        if self.hand(placement, work).is_ok() {
+            self.slot = Some(slot);
+            return Ok(());
+        }
+        // Nobody else has seen the slot, so the input is still in it.
+        let input = slot.lock().take();
+        input.map_or(Ok(()), Err)
+    }
+}
+
+/// A session without an entity does its work in a shard of its own.
+pub(crate) fn shard_of(id: SessionId, map: &Map) -> Home {
+    map.shard_of(id.0.as_u64_pair().0)
+}
+
+/// One socket, as its session and its link see it.
+pub(crate) struct Socket {
+    /// The codec it speaks.
+    pub(crate) codec: Codec,
+    /// Messages that must arrive: welcome, replies, `forget`, `pong`.
+    pub(crate) lane: RefCell<VecDeque<ServerMessage<Payload>>>,
+    /// Set once it ends: what the client is told.
+    end: RefCell<Option<Option<Refusal>>>,
+    /// A frame may be composed.
+    pub(crate) frame_due: Cell<bool>,
+    /// Wakes whoever reads it.
+    pub(crate) reader: Notify,
+    /// Wakes whoever writes to it.
+    pub(crate) writer: Notify,
+    /// The gateway has let go of it.
+    pub(crate) closed: Cell<bool>,
+}
+
+impl Socket {
+    pub(crate) fn new(codec: Codec) -> Rc<Self> {
+        Rc::new(Self {
+            codec,
+            lane: RefCell::default(),
+            end: RefCell::default(),
+            frame_due: Cell::new(false),
+            reader: Notify::new(),
+            writer: Notify::new(),
+            closed: Cell::new(false),
+        })
+    }
+
+    /// Adds a message to the control lane; returns how many are in it now.
+    pub(crate) fn push(&self, message: ServerMessage<Payload>) -> usize {
+        let mut lane = self.lane.borrow_mut();
+        lane.push_back(message);
+        self.writer.notify_one();
+        lane.len()
+    }
+
+    /// What the client is told at the end; `None` while the socket is open.
+    pub(crate) fn ended(&self) -> Option<Option<Refusal>> {
+        self.end.borrow().clone()
+    }
+
+    /// Whether it has ended.
+    pub(crate) fn is_over(&self) -> bool {
+        self.end.borrow().is_some()
+    }
+
+    /// Ends it. The first word counts.
+    pub(crate) fn finish(&self, why: Option<Refusal>) {
+        self.end.borrow_mut().get_or_insert(why);
+        self.reader.notify_one();
+        self.writer.notify_one();
+    }
+}
