@@ -4,6 +4,7 @@
 //! Invariant: only epochs that are on disk in the journal are offered, in order; a segment of the
 //! journal is released only when LMDB holds all of it.
 
+mod backlog;
 #[cfg(test)]
 mod tests;
 
@@ -17,76 +18,14 @@ use std::time::{Duration, Instant};
 use metrics::{Counter, Gauge, Histogram, counter, gauge, histogram};
 use parking_lot::{Condvar, Mutex};
 
+use self::backlog::{Course, State, Stopped, Waiting};
 use crate::batch::Batch;
 use crate::engine::{OpenError, Options};
-use crate::journal::{self, FRAME_HEAD, Release};
+use crate::journal::{self, Release};
 use crate::store::Store;
 
 /// Told once, with the reason, when no further checkpoint will be made.
 pub(crate) type Fatal = Arc<dyn Fn(String) + Send + Sync>;
-
-/// The checkpointer has stopped: it failed, with this reason, or it was closed.
-#[derive(Debug, Clone, thiserror::Error)]
-#[error("{0}")]
-pub(crate) struct Stopped(pub(crate) String);
-
-/// An epoch that is on disk and not in LMDB.
-struct Waiting {
-    epoch: u64,
-    framed: Arc<Vec<u8>>,
-}
-
-impl Waiting {
-    fn record(&self) -> &[u8] {
-        &self.framed[FRAME_HEAD..]
-    }
-}
-
-#[derive(Clone, Copy, PartialEq, Eq, Default)]
-enum Course {
-    #[default]
-    Run,
-    /// Write what waits, then stop.
-    Finish,
-    /// Stop at once; the journal has everything.
-    Abandon,
-}
-
-#[derive(Default)]
-struct State {
-    queue: Vec<Waiting>,
-    queued_bytes: usize,
-    /// When the oldest epoch in the queue came.
-    since: Option<Instant>,
-    /// The first epoch of the checkpoint being written, and its bytes.
-    writing: Option<(u64, usize)>,
-    requested: bool,
-    course: Course,
-    failed: Option<Stopped>,
-}
-
-impl State {
-    /// Whether epochs are still taken.
-    fn check(&self) -> Result<(), Stopped> {
-        match &self.failed {
-            Some(why) => Err(why.clone()),
-            None if self.course != Course::Run => Err(Stopped("it was closed".into())),
-            None => Ok(()),
-        }
-    }
-
-    fn backlog(&self) -> usize {
-        self.queued_bytes + self.writing.map_or(0, |(_, bytes)| bytes)
-    }
-
-    /// Whether an epoch up to `epoch` is not in LMDB yet.
-    fn waits(&self, epoch: u64) -> bool {
-        let first = self.writing.map(|(first, _)| first);
-        first
-            .or(self.queue.first().map(|w| w.epoch))
-            .is_some_and(|first| first <= epoch)
-    }
-}
 
 struct Handles {
     checkpoints: Counter,
@@ -156,7 +95,7 @@ impl Checkpointer {
         let shared = Arc::clone(&this.shared);
         let run = move || {
             if catch_unwind(AssertUnwindSafe(|| shared.run())).is_err() {
-                shared.fail("the checkpointer panicked".to_owned());
+                shared.fail("the checkpointer panicked");
             }
         };
         let thread = thread::Builder::new()
@@ -196,7 +135,7 @@ impl Checkpointer {
         }
     }
 
-    /// Takes over an epoch that is on disk: [`FRAME_HEAD`] bytes, then its record. Waits while
+    /// Takes over an epoch that is on disk: `FRAME_HEAD` bytes, then its record. Waits while
     /// more than the limit is waiting for LMDB.
     ///
     /// # Errors
@@ -268,7 +207,7 @@ impl Checkpointer {
 
     /// Makes one checkpoint on this thread, by hand; says whether there was anything to write.
     pub(crate) fn step(&self) -> bool {
-        let taken = self.shared.take(&mut self.shared.state.lock());
+        let taken = self.shared.state.lock().take();
         !taken.is_empty() && self.shared.write(&taken)
     }
 
@@ -293,7 +232,7 @@ impl Checkpointer {
         // `fatal` may drop the last handle on the checkpointer's own thread.
         let other = thread.filter(|thread| thread.thread().id() != thread::current().id());
         if other.is_some_and(|thread| thread.join().is_err()) {
-            self.shared.fail("the checkpointer panicked".to_owned());
+            self.shared.fail("the checkpointer panicked");
         }
     }
 }
@@ -334,20 +273,9 @@ impl Shared {
                 || state.course == Course::Finish
                 || state.queued_bytes >= self.enough;
             if now || self.work.wait_until(&mut state, due).timed_out() {
-                return Some(self.take(&mut state));
+                return Some(state.take());
             }
         }
-    }
-
-    fn take(&self, state: &mut State) -> Vec<Waiting> {
-        state.requested = false;
-        state.since = None;
-        state.writing = state
-            .queue
-            .first()
-            .map(|first| (first.epoch, state.queued_bytes));
-        state.queued_bytes = 0;
-        std::mem::take(&mut state.queue)
     }
 
     /// Brings LMDB up to the last of some epochs; `false` when it failed, which is told.
@@ -366,7 +294,7 @@ impl Shared {
                 true
             }
             Err(why) => {
-                self.fail(why);
+                self.fail(&why);
                 false
             }
         }
@@ -392,9 +320,9 @@ impl Shared {
     }
 
     /// Refuses everything from now on, wakes who waits, and tells why.
-    fn fail(&self, why: String) {
+    fn fail(&self, why: &str) {
         let mut state = self.state.lock();
-        let first = state.failed.replace(Stopped(why.clone())).is_none();
+        let first = state.failed.replace(Stopped(why.to_owned())).is_none();
         drop(state);
         self.done.notify_all();
         if first {

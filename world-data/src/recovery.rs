@@ -76,11 +76,11 @@ fn apply(store: &Store, epochs: &[Epoch]) -> Result<(), RecoveryError> {
     for epoch in epochs {
         let merged = batch.merge(epoch.payload());
         merged.map_err(|what| RecoveryError::Record {
-            epoch: epoch.epoch,
+            epoch: epoch.number,
             what,
         })?;
     }
-    store.apply(&batch, last.epoch)?;
+    store.apply(&batch, last.number)?;
     Ok(())
 }
 

@@ -7,14 +7,14 @@ use std::sync::mpsc;
 use tempfile::TempDir;
 
 use super::*;
-use crate::journal::{FileJournal, Journal};
+use crate::journal::{FRAME_HEAD, FileJournal, Journal};
 use crate::line::{Home, Map};
 use crate::object::ObjectId;
 use crate::record::Change;
 
 /// No test waits longer than this for something that must happen.
 const PATIENCE: Duration = Duration::from_secs(20);
-const NEVER: Duration = Duration::from_secs(3600);
+const NEVER: Duration = Duration::from_hours(1);
 
 struct Room {
     dir: TempDir,
@@ -190,7 +190,8 @@ fn a_failure_is_told_once_and_wakes_everybody() {
     let mut room = room();
     let checkpointer = room.start(NEVER, usize::MAX, 1000);
     let mut senseless = vec![0; FRAME_HEAD];
-    senseless.extend_from_slice(&[99; 600]);
+    senseless.push(99);
+    senseless.resize(600, 0);
     checkpointer.offer(1, Arc::new(senseless)).unwrap();
     let next = room.epoch(2, 600);
     // Waits for room that never comes.

@@ -17,7 +17,7 @@ use super::segment::{self, Found};
 #[derive(Debug)]
 pub(crate) struct Epoch {
     /// Its number.
-    pub(crate) epoch: u64,
+    pub(crate) number: u64,
     bytes: Arc<Vec<u8>>,
     range: Range<usize>,
 }
@@ -52,7 +52,7 @@ pub(crate) fn replay(
             let segment = segments.next()?;
             match read_segment(&segment, segments.peek().is_none(), &mut last) {
                 Ok(epochs) => {
-                    let new: Vec<_> = epochs.into_iter().filter(|e| e.epoch > applied).collect();
+                    let new: Vec<_> = epochs.into_iter().filter(|e| e.number > applied).collect();
                     ready = new.into_iter();
                 }
                 Err(error) => {
@@ -84,7 +84,7 @@ fn read_segment(segment: &Found, newest: bool, last: &mut u64) -> Result<Vec<Epo
         return Err(JournalError::damaged(path, 0, what));
     }
     let (epochs, end) = read_frames(path, &bytes, header)?;
-    *last = (*last).max(epochs.last().map_or(header.previous, |e| e.epoch));
+    *last = (*last).max(epochs.last().map_or(header.previous, |e| e.number));
     finish(path, &bytes, end, header.nonce, newest)?;
     Ok(epochs)
 }
@@ -98,14 +98,14 @@ fn read_frames(
     let mut epochs: Vec<Epoch> = Vec::new();
     let mut at = HEADER;
     while let frame::Found::Frame { epoch, payload } = frame::read(bytes, at, header.nonce) {
-        let floor = epochs.last().map_or(header.first, |e| e.epoch + 1);
+        let floor = epochs.last().map_or(header.first, |e| e.number + 1);
         if epoch < floor {
             let what = format!("epoch {epoch} stands where at least {floor} must");
             return Err(JournalError::damaged(path, at, what));
         }
         at = frame::padded(payload.end);
         epochs.push(Epoch {
-            epoch,
+            number: epoch,
             bytes: Arc::clone(bytes),
             range: payload,
         });

@@ -124,3 +124,39 @@ impl Journal for SimJournal {
         Ok(())
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::super::tests::{Epochs, begin, put, read};
+    use super::*;
+
+    #[test]
+    fn a_simulated_crash_loses_only_what_was_not_synced() {
+        let mut torn = 0;
+        for seed in 0..200 {
+            let dir = tempfile::tempdir().unwrap();
+            let faults = Faults::new(seed);
+            let mut journal = SimJournal::new(begin(dir.path(), 0), Arc::clone(&faults));
+            faults.crash_after(seed % 7);
+            let payload = |epoch: u64| vec![epoch as u8; (seed * 37 % 5000) as usize];
+            let mut failed = 1;
+            while put(&mut journal, failed, &payload(failed)).is_ok() {
+                failed += 1;
+            }
+            assert_eq!((failed, faults.crashes()), (seed % 7 + 1, 1));
+            assert!(
+                put(&mut journal, failed + 1, b"").is_err(),
+                "dead until it is opened anew"
+            );
+            let found = read(dir.path(), 0).unwrap();
+            let synced: Epochs = (1..failed).map(|e| (e, payload(e))).collect();
+            assert_eq!(found[..synced.len()], synced, "seed {seed}");
+            match &found[synced.len()..] {
+                [] => torn += 1,
+                [whole] => assert_eq!(*whole, (failed, payload(failed))),
+                more => panic!("seed {seed}: {} epochs too many", more.len()),
+            }
+        }
+        assert!(torn > 100, "{torn} tails were torn");
+    }
+}

@@ -27,7 +27,9 @@ fn open(dir: &Path) -> Arc<Store> {
 
 fn framed(changes: &[Change<'_>]) -> Vec<u8> {
     let mut framed = vec![0; FRAME_HEAD];
-    changes.iter().for_each(|change| change.write(&mut framed));
+    for change in changes {
+        change.write(&mut framed);
+    }
     framed
 }
 
@@ -204,7 +206,7 @@ fn a_record_that_makes_no_sense_is_named_and_nothing_is_removed() {
         row: b"good",
     }]);
     journal.append(1, &mut good).unwrap();
-    let mut bad = [good.as_slice(), &[99; 21]].concat();
+    let mut bad = [good.as_slice(), &[99][..], &[0; 20]].concat();
     journal.append(2, &mut bad).unwrap();
     journal.sync().unwrap();
     for _ in 0..2 {

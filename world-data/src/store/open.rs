@@ -4,6 +4,9 @@
 //! Invariant: a folder that is not this world's is refused before a byte in it is changed; a new
 //! store appears under its name only when it is whole.
 
+#[cfg(test)]
+mod tests;
+
 use std::collections::BTreeSet;
 use std::fs::{self, File, TryLockError};
 use std::path::Path;

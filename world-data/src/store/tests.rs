@@ -1,8 +1,6 @@
-//! Lives here: what a folder must be to be opened, and that LMDB holds what was applied.
-//! Not here: the journal's part (`recovery`), when it is written (`checkpoint`).
+//! Lives here: that LMDB holds what was applied, and has room for it.
+//! Not here: what a folder must be (`open`), the journal's part (`recovery`), when it is written (`checkpoint`).
 
-use std::collections::BTreeMap;
-use std::fs;
 use std::path::Path;
 
 use super::*;
@@ -10,19 +8,21 @@ use crate::batch::Batch;
 use crate::line::Map;
 use crate::record::Change;
 
-const SIZE: usize = 16 << 20;
+pub(super) const SIZE: usize = 16 << 20;
 
-fn map() -> Map {
+pub(super) fn map() -> Map {
     Map::square(512.0)
 }
 
-fn open(dir: &Path) -> std::result::Result<Store, String> {
+pub(super) fn open(dir: &Path) -> std::result::Result<Store, String> {
     Store::open(dir, "meadow", &map(), 4, SIZE).map_err(|e| e.to_string())
 }
 
-pub(crate) fn apply(store: &Store, epoch: u64, changes: &[Change<'_>]) {
+pub(super) fn apply(store: &Store, epoch: u64, changes: &[Change<'_>]) {
     let mut record = Vec::new();
-    changes.iter().for_each(|change| change.write(&mut record));
+    for change in changes {
+        change.write(&mut record);
+    }
     let mut batch = Batch::default();
     batch.merge(&record).unwrap();
     store.apply(&batch, epoch).unwrap();
@@ -32,149 +32,7 @@ fn entity(number: u64) -> ObjectId {
     ObjectId::numbered(number, true)
 }
 
-/// Every file below `dir` with its bytes.
-fn contents(dir: &Path) -> BTreeMap<String, Vec<u8>> {
-    let mut found = BTreeMap::new();
-    let mut folders = vec![dir.to_owned()];
-    while let Some(folder) = folders.pop() {
-        for entry in fs::read_dir(folder).unwrap() {
-            let path = entry.unwrap().path();
-            if path.is_dir() {
-                folders.push(path);
-            } else {
-                found.insert(path.display().to_string(), fs::read(&path).unwrap());
-            }
-        }
-    }
-    found
-}
-
-/// Opening fails, says all of `words`, and leaves every byte as it was.
-fn check_refused(dir: &Path, words: &[&str]) {
-    let before = contents(dir);
-    let error = open(dir).unwrap_err();
-    for word in words {
-        assert!(error.contains(word), "{word:?} is not in {error:?}");
-    }
-    assert!(error.contains(&dir.display().to_string()), "{error}");
-    assert!(contents(dir) == before, "the folder was changed");
-}
-
-fn set_meta(store: &Store, key: &str, value: &[u8]) {
-    let mut txn = store.env.write_txn().unwrap();
-    store
-        .tables
-        .meta
-        .put(&mut txn, key.as_bytes(), value)
-        .unwrap();
-    txn.commit().unwrap();
-}
-
-#[test]
-fn a_new_folder_becomes_a_world_and_is_found_again() {
-    let dir = tempfile::tempdir().unwrap();
-    let dir = dir.path().join("data").join("meadow");
-    let store = open(&dir).unwrap();
-    assert_eq!((store.applied_epoch(), store.id_limit().unwrap()), (0, 0));
-    assert_eq!(store.partition().unwrap(), Partition::even(&map(), 4));
-    assert_eq!(store.next_dead().unwrap(), 1);
-    apply(
-        &store,
-        7,
-        &[Change::Meta {
-            key: ID_LIMIT,
-            value: &9u64.to_le_bytes(),
-        }],
-    );
-    drop(store);
-    let store = open(&dir).unwrap();
-    assert_eq!((store.applied_epoch(), store.id_limit().unwrap()), (7, 9));
-}
-
-#[test]
-fn what_a_start_cut_short_leaves_does_not_stand_in_the_way() {
-    let dir = tempfile::tempdir().unwrap();
-    fs::write(dir.path().join("lock"), "").unwrap();
-    fs::create_dir(dir.path().join("lost+found")).unwrap();
-    fs::create_dir(dir.path().join("store.new")).unwrap();
-    fs::write(dir.path().join("store.new/data.mdb"), "half").unwrap();
-    open(dir.path()).unwrap();
-    assert!(!dir.path().join("store.new").exists());
-}
-
-#[test]
-fn a_second_open_is_refused_until_the_first_ends() {
-    let dir = tempfile::tempdir().unwrap();
-    let first = open(dir.path()).unwrap();
-    let error = open(dir.path()).unwrap_err();
-    assert!(
-        error.contains("another process") && error.contains("Stop that one"),
-        "{error}"
-    );
-    drop(first);
-    open(dir.path()).unwrap();
-}
-
-#[test]
-fn another_world_map_or_format_is_refused_untouched() {
-    let dir = tempfile::tempdir().unwrap();
-    let other = Store::open(dir.path(), "ledger", &Map::shards_only(8), 1, SIZE).unwrap();
-    drop(other);
-    check_refused(dir.path(), &["\"ledger\"", "\"meadow\"", "another folder"]);
-
-    let dir = tempfile::tempdir().unwrap();
-    drop(Store::open(dir.path(), "meadow", &Map::square(4096.0), 1, SIZE).unwrap());
-    check_refused(dir.path(), &["its map is", "side: 128", "side: 16"]);
-
-    let dir = tempfile::tempdir().unwrap();
-    set_meta(&open(dir.path()).unwrap(), key::FORMAT, &2u64.to_be_bytes());
-    check_refused(dir.path(), &["format is 2", "knows 1", "newer"]);
-}
-
-#[test]
-fn a_foreign_folder_is_refused_untouched() {
-    let dir = tempfile::tempdir().unwrap();
-    fs::write(dir.path().join("thesis.txt"), "years of work").unwrap();
-    check_refused(dir.path(), &["\"thesis.txt\"", "empty folder"]);
-
-    let dir = tempfile::tempdir().unwrap();
-    fs::create_dir(dir.path().join("journal")).unwrap();
-    fs::write(dir.path().join("journal/00000000000000000001.log"), "x").unwrap();
-    check_refused(dir.path(), &["journal but no store", "backup"]);
-
-    let dir = tempfile::tempdir().unwrap();
-    fs::create_dir(dir.path().join("store")).unwrap();
-    fs::write(dir.path().join("store/data.mdb"), vec![7; 65536]).unwrap();
-    check_refused(dir.path(), &["not readable as LMDB"]);
-
-    let dir = tempfile::tempdir().unwrap();
-    fs::create_dir(dir.path().join("store")).unwrap();
-    check_refused(dir.path(), &["not readable as LMDB"]);
-}
-
 /// LMDB made by another program, with a table of the same name as one of ours.
-#[test]
-fn a_foreign_lmdb_is_refused_untouched() {
-    for table in ["meta", "accounts"] {
-        let dir = tempfile::tempdir().unwrap();
-        let path = dir.path().join("store");
-        fs::create_dir(&path).unwrap();
-        let mut options = heed::EnvOpenOptions::new();
-        // SAFETY: nobody else has the new file open.
-        let env = unsafe { options.map_size(1 << 20).max_dbs(2).open(&path) }.unwrap();
-        let txn = env.write_txn().unwrap();
-        let made = env.create_databases_and_commit(txn, |opener, txn| {
-            opener
-                .create_database::<Bytes, Bytes>(txn, Some(table))?
-                .put(txn, b"a", b"b")?;
-            Ok::<_, heed::Error>(heed::CommitOrAbort::<(), ()>::Commit(()))
-        });
-        made.unwrap();
-        env.prepare_for_closing().wait();
-        check_refused(dir.path(), &["not a world of Brightstar"]);
-    }
-}
-
 #[test]
 fn a_moving_entity_leaves_exactly_one_row() {
     let dir = tempfile::tempdir().unwrap();
@@ -306,7 +164,9 @@ fn a_map_that_fills_in_the_middle_of_a_batch_grows_too() {
         })
         .collect();
     let mut record = Vec::new();
-    all.iter().for_each(|change| change.write(&mut record));
+    for change in &all {
+        change.write(&mut record);
+    }
     let mut batch = Batch::default();
     batch.merge(&record).unwrap();
     assert!(matches!(
