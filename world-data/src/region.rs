@@ -25,7 +25,7 @@ pub(crate) const MAX_GONE: usize = 65_536;
 pub(crate) struct Region {
     pub(crate) id: RegionId,
     pub(crate) interval: Interval,
-    pub(crate) state: Arc<Mutex<State>>,
+    pub(crate) state: Mutex<State>,
     pub(crate) lane: Mutex<Lane>,
     /// Set when the lane holds something that the committer has not taken.
     pub(crate) flagged: AtomicBool,
@@ -38,7 +38,7 @@ impl Region {
         Self {
             id,
             interval,
-            state: Arc::default(),
+            state: Mutex::default(),
             lane: Mutex::default(),
             flagged: AtomicBool::new(false),
             lazy_since: AtomicU64::new(0),

@@ -7,7 +7,7 @@
 use std::collections::BTreeMap;
 use std::sync::atomic::Ordering;
 
-use parking_lot::{ArcMutexGuard, MutexGuard, RawMutex};
+use parking_lot::MutexGuard;
 use smallvec::SmallVec;
 
 use crate::effect::Effect;
@@ -25,9 +25,9 @@ const LANE_LIMIT: usize = 1_000_000;
 /// Tries to find an entity that others keep moving, before the run is stopped.
 const CHASE_LIMIT: usize = 64;
 
-pub(crate) struct Held {
+pub(crate) struct Held<'w> {
     pub(crate) region: usize,
-    pub(crate) state: ArcMutexGuard<RawMutex, State>,
+    pub(crate) state: MutexGuard<'w, State>,
 }
 
 /// How to take one write back.
@@ -63,7 +63,6 @@ pub(crate) enum Undo {
 
 #[derive(Default)]
 pub(crate) struct Run {
-    pub(crate) held: SmallVec<[Held; 4]>,
     /// Regions known to be needed, ascending: locked before the next run.
     pub(crate) needed: SmallVec<[usize; 8]>,
     pub(crate) undo: Vec<Undo>,
@@ -87,6 +86,7 @@ pub(crate) struct Runner<'w> {
     pub(crate) shared: &'w Shared,
     pub(crate) table: &'w Table,
     pub(crate) run: &'w mut Run,
+    pub(crate) held: SmallVec<[Held<'w>; 4]>,
 }
 
 type Result<T> = std::result::Result<T, Stop>;
@@ -94,7 +94,16 @@ type Result<T> = std::result::Result<T, Stop>;
 /// Where a live object stands: which held region, which slot.
 pub(crate) type Spot = (usize, u32);
 
-impl Runner<'_> {
+impl<'w> Runner<'w> {
+    pub(crate) fn new(shared: &'w Shared, table: &'w Table, run: &'w mut Run) -> Self {
+        Self {
+            shared,
+            table,
+            run,
+            held: SmallVec::new(),
+        }
+    }
+
     /// Stops the run for good.
     #[cold]
     fn stop(&mut self, stop: Stop) -> Stop {
@@ -116,17 +125,17 @@ impl Runner<'_> {
         for at in 0..self.run.needed.len() {
             let region = self.run.needed[at];
             let state = self.wait_for(region);
-            self.run.held.push(Held { region, state });
+            self.held.push(Held { region, state });
         }
     }
 
-    fn wait_for(&self, region: usize) -> ArcMutexGuard<RawMutex, State> {
+    fn wait_for(&self, region: usize) -> MutexGuard<'w, State> {
         let lock = &self.table.regions[region].state;
         if !self.shared.is_simulated() {
-            return lock.lock_arc();
+            return lock.lock();
         }
         loop {
-            match lock.try_lock_arc() {
+            match lock.try_lock() {
                 Some(state) => return state,
                 None => self.shared.pause(),
             }
@@ -135,30 +144,30 @@ impl Runner<'_> {
 
     #[inline]
     fn hold(&mut self, home: Home) -> Result<usize> {
-        let region = self.table.public.partition.index(home);
-        match self.run.held.iter().position(|held| held.region == region) {
+        let region = self.table.region_at(home);
+        match self.held.iter().position(|held| held.region == region) {
             Some(held) => Ok(held),
             None => self.acquire(region),
         }
     }
 
     fn acquire(&mut self, region: usize) -> Result<usize> {
-        let state = if self.run.held.is_empty() {
+        let state = if self.held.is_empty() {
             self.wait_for(region)
         } else {
-            match self.table.regions[region].state.try_lock_arc() {
+            match self.table.regions[region].state.try_lock() {
                 Some(state) => state,
                 None => return Err(self.ask_for(region)),
             }
         };
-        self.run.held.push(Held { region, state });
-        Ok(self.run.held.len() - 1)
+        self.held.push(Held { region, state });
+        Ok(self.held.len() - 1)
     }
 
     #[cold]
     fn ask_for(&mut self, region: usize) -> Stop {
         let run = &mut *self.run;
-        run.needed.extend(run.held.iter().map(|held| held.region));
+        run.needed.extend(self.held.iter().map(|held| held.region));
         run.needed.push(region);
         run.needed.sort_unstable();
         run.needed.dedup();
@@ -179,12 +188,12 @@ impl Runner<'_> {
         match id.fixed_home(&self.shared.map) {
             Some(home) => {
                 let held = self.hold(home)?;
-                if let Some(slot) = self.run.held[held].state.slot_of(id) {
+                if let Some(slot) = self.held[held].state.slot_of(id) {
                     return Ok(Some((held, slot)));
                 }
                 let fresh = self.load(held, home)?;
                 let slot = if fresh {
-                    self.run.held[held].state.slot_of(id)
+                    self.held[held].state.slot_of(id)
                 } else {
                     None
                 };
@@ -195,7 +204,7 @@ impl Runner<'_> {
     }
 
     fn locate_entity(&mut self, id: ObjectId) -> Result<Option<Spot>> {
-        for (held, region) in self.run.held.iter().enumerate() {
+        for (held, region) in self.held.iter().enumerate() {
             if let Some(slot) = region.state.slot_of(id) {
                 return Ok(Some((held, slot)));
             }
@@ -209,7 +218,7 @@ impl Runner<'_> {
                 return Ok(None);
             };
             let held = self.home(home)?;
-            if let Some(slot) = self.run.held[held].state.slot_of(id) {
+            if let Some(slot) = self.held[held].state.slot_of(id) {
                 return Ok(Some((held, slot)));
             }
             // Either it moved before the lock was taken, and its new place is known; or its home
@@ -232,23 +241,23 @@ impl Runner<'_> {
 
     /// Makes sure that `home` is in memory; says whether it had to be read.
     fn load(&mut self, held: usize, home: Home) -> Result<bool> {
-        if self.run.held[held].state.has_home(home) {
+        if self.held[held].state.has_home(home) {
             return Ok(false);
         }
-        let loaded = load_home(self.shared, &mut self.run.held[held].state, home);
+        let loaded = load_home(self.shared, &mut self.held[held].state, home);
         loaded.map_err(|fault| self.stop(Stop::Fault(fault)))?;
         Ok(true)
     }
 
     #[inline]
     pub(crate) fn slot(&mut self, (held, slot): Spot) -> &mut Slot {
-        &mut self.run.held[held].state.slots[slot as usize]
+        &mut self.held[held].state.slots[slot as usize]
     }
 
     /// Notes that a slot is read: keeps it warm, and remembers whether it is on its way to disk.
     #[inline]
     pub(crate) fn note_read(&mut self, (held, slot): Spot) -> &Slot {
-        let state = &mut *self.run.held[held].state;
+        let state = &mut *self.held[held].state;
         let slot = &mut state.slots[slot as usize];
         slot.used = state.round;
         self.run.read_lazy |= slot.lazy;
@@ -288,7 +297,7 @@ impl Runner<'_> {
         let serial = self.run.serial;
         let mut slot = Slot::new(id, home, at, value);
         slot.writer = serial;
-        let slot = self.run.held[held].state.insert(slot);
+        let slot = self.held[held].state.insert(slot);
         self.run.undo.push(Undo::Created {
             held,
             slot,
@@ -303,7 +312,7 @@ impl Runner<'_> {
     }
 
     pub(crate) fn remove(&mut self, (held, at): Spot) {
-        let slot = self.run.held[held].state.take(at);
+        let slot = self.held[held].state.take(at);
         if slot.id.is_entity() {
             self.shared.places.forget(slot.id);
         }
@@ -333,7 +342,7 @@ impl Runner<'_> {
         }
         let held = self.home(to)?;
         if held == spot.0 {
-            let state = &mut *self.run.held[held].state;
+            let state = &mut *self.held[held].state;
             state.rehome(spot.1, to);
             state.slots[spot.1 as usize].at = at;
             self.run.undo.push(Undo::At {
@@ -343,7 +352,7 @@ impl Runner<'_> {
                 at: old,
             });
         } else {
-            let slot = self.run.held[spot.0].state.take(spot.1);
+            let slot = self.held[spot.0].state.take(spot.1);
             let mut moved = slot.clone();
             (moved.home, moved.at) = (to, at);
             // The new region's lane and lists know nothing of it yet.
@@ -353,7 +362,7 @@ impl Runner<'_> {
                 slot: Box::new(slot),
                 to: Some(to),
             });
-            let slot = self.run.held[held].state.insert(moved);
+            let slot = self.held[held].state.insert(moved);
             self.run.undo.push(Undo::Created {
                 held,
                 slot,
@@ -371,7 +380,7 @@ impl Runner<'_> {
     ) -> Result<(usize, &mut BTreeMap<Box<str>, ObjectId>)> {
         self.go_on()?;
         let held = self.home(home)?;
-        let names = self.run.held[held].state.names(home);
+        let names = self.held[held].state.names(home);
         Ok((
             held,
             names.ok_or_else(|| Stop::Fault("a home vanished while it was held".into()))?,
@@ -407,7 +416,7 @@ impl Runner<'_> {
         while let Some(undo) = self.run.undo.pop() {
             match undo {
                 Undo::Value { held, slot, old } => {
-                    let slot = &mut self.run.held[held].state.slots[slot as usize];
+                    let slot = &mut self.held[held].state.slots[slot as usize];
                     slot.value = Some(old);
                     slot.writer = 0;
                 }
@@ -417,7 +426,7 @@ impl Runner<'_> {
                     home,
                     at,
                 } => {
-                    let state = &mut *self.run.held[held].state;
+                    let state = &mut *self.held[held].state;
                     if state.slots[slot as usize].home != home {
                         state.rehome(slot, home);
                         self.shared.places.set(state.slots[slot as usize].id, home);
@@ -425,7 +434,7 @@ impl Runner<'_> {
                     state.slots[slot as usize].at = at;
                 }
                 Undo::Created { held, slot, new } => {
-                    let slot = self.run.held[held].state.take(slot);
+                    let slot = self.held[held].state.take(slot);
                     if new {
                         self.shared.live.fetch_sub(1, Ordering::Relaxed);
                         self.shared.places.forget(slot.id);
@@ -438,7 +447,7 @@ impl Runner<'_> {
                     if to.is_none() {
                         self.shared.live.fetch_add(1, Ordering::Relaxed);
                     }
-                    self.run.held[held].state.put_back(*slot);
+                    self.held[held].state.put_back(*slot);
                 }
                 Undo::Name {
                     held,
@@ -446,7 +455,7 @@ impl Runner<'_> {
                     name,
                     old,
                 } => {
-                    if let Some(names) = self.run.held[held].state.names(home) {
+                    if let Some(names) = self.held[held].state.names(home) {
                         match old {
                             Some(id) => names.insert(name, id),
                             None => names.remove(&name),
@@ -457,6 +466,11 @@ impl Runner<'_> {
         }
         self.run.effects.clear();
         self.run.structural = false;
+    }
+
+    /// Ends a run that is to be run again.
+    pub(crate) fn abandon(mut self) {
+        self.undo();
     }
 
     /// Makes the run's writes count and hands its effects on; returns the epoch it belongs to.
@@ -472,7 +486,7 @@ impl Runner<'_> {
         if !writes && !tells {
             return shared.epoch.load(Ordering::SeqCst);
         }
-        let held = self.run.held.len();
+        let held = self.held.len();
         if class == Class::Lazy && held == 1 && !self.run.structural && !tells {
             self.settle_lazily();
             return shared.epoch.load(Ordering::SeqCst);
@@ -498,19 +512,18 @@ impl Runner<'_> {
     fn commit_to_lanes(&mut self) -> u64 {
         let (shared, table) = (self.shared, self.table);
         let writes = !self.run.undo.is_empty();
-        if self.run.held.is_empty() {
+        if self.held.is_empty() {
             // It touched nothing, yet has something to tell.
             let state = self.wait_for(0);
-            self.run.held.push(Held { region: 0, state });
+            self.held.push(Held { region: 0, state });
         }
         let mut lanes: SmallVec<[MutexGuard<'_, Lane>; 4]> = self
-            .run
             .held
             .iter()
             .map(|held| table.regions[held.region].lane.lock())
             .collect();
         let mut news = false;
-        for (lane, held) in lanes.iter_mut().zip(&self.run.held) {
+        for (lane, held) in lanes.iter_mut().zip(&self.held) {
             if !lane.told {
                 lane.told = true;
                 table.regions[held.region]
@@ -526,7 +539,7 @@ impl Runner<'_> {
         }
         self.settle(|held, state, change| lay(&mut lanes[held], state, epoch, change));
         if writes || self.run.read_lazy {
-            for (lane, Held { region, state }) in lanes.iter_mut().zip(&mut self.run.held) {
+            for (lane, Held { region, state }) in lanes.iter_mut().zip(self.held.iter_mut()) {
                 flush_lazy(state, lane, epoch);
                 table.regions[*region]
                     .lazy_since
@@ -549,7 +562,7 @@ impl Runner<'_> {
         }
         self.deliver();
         if full {
-            self.run.held.clear();
+            self.held.clear();
             shared.wait_durable(epoch);
         }
         epoch
@@ -557,23 +570,22 @@ impl Runner<'_> {
 
     /// Ends the undo log: each write is shown to `lay` with its region, then to observers.
     fn settle(&mut self, mut lay: impl FnMut(usize, &mut State, Settled<'_>)) {
-        let run = &mut *self.run;
-        for undo in run.undo.drain(..) {
+        for undo in self.run.undo.drain(..) {
             match undo {
                 Undo::Value { held, slot, .. } => {
-                    let state = &mut *run.held[held].state;
+                    let state = &mut *self.held[held].state;
                     lay(held, state, Settled::Put(slot));
                     state.tell(slot, News::Changed);
                 }
                 Undo::Created { held, slot, .. } => {
-                    let state = &mut *run.held[held].state;
+                    let state = &mut *self.held[held].state;
                     lay(held, state, Settled::Put(slot));
                     state.tell(slot, News::Changed);
                 }
                 Undo::At {
                     held, slot, home, ..
                 } => {
-                    let state = &mut *run.held[held].state;
+                    let state = &mut *self.held[held].state;
                     lay(held, state, Settled::Put(slot));
                     let (id, to) = (
                         state.slots[slot as usize].id,
@@ -592,7 +604,7 @@ impl Runner<'_> {
                     }
                 }
                 Undo::Taken { held, slot, to } => {
-                    let state = &mut *run.held[held].state;
+                    let state = &mut *self.held[held].state;
                     lay(held, state, Settled::Taken(&slot, to.is_none()));
                     if slot.id.is_entity() {
                         state.feed.left(Gone {
@@ -608,7 +620,7 @@ impl Runner<'_> {
                 Undo::Name {
                     held, home, name, ..
                 } => {
-                    let state = &mut *run.held[held].state;
+                    let state = &mut *self.held[held].state;
                     lay(held, state, Settled::Name(home, name));
                 }
             }
@@ -617,7 +629,7 @@ impl Runner<'_> {
 
     /// Values and positions within one region: they wait in the region.
     fn settle_lazily(&mut self) {
-        let region = &self.table.regions[self.run.held[0].region];
+        let region = &self.table.regions[self.held[0].region];
         region.note_lazy(self.run.now_ms);
         self.settle(|_, state, change| match change {
             Settled::Put(slot) => state.mark_lazy(slot),
@@ -725,14 +737,18 @@ pub(crate) fn load_home(
 }
 
 impl Run {
-    /// Lets go of all regions and forgets the run.
-    pub(crate) fn end(&mut self) {
-        self.held.clear();
+    /// Forgets the last run and begins one.
+    pub(crate) fn begin(&mut self, shared: &Shared, serial: u64, now_ms: u64, budget_ms: u64) {
         self.undo.clear();
         self.effects.clear();
         self.stop = None;
         self.structural = false;
         self.read_lazy = false;
+        self.serial = serial;
+        self.now_ms = now_ms;
+        self.deadline_ms = shared.clock.now_ms().saturating_add(budget_ms);
+        let seed = shared.options.seed ^ serial.wrapping_mul(0x9E37_79B9_7F4A_7C15);
+        self.rng = fastrand::Rng::with_seed(seed);
     }
 }
 

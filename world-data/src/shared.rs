@@ -13,7 +13,7 @@ use crate::checkpoint::Checkpointer;
 use crate::effect::EffectSink;
 use crate::engine::{Options, RegionId, Regions};
 use crate::lane::Entry;
-use crate::line::Map;
+use crate::line::{Home, Map};
 use crate::metrics::Metrics;
 use crate::object::Kinds;
 use crate::partition::Partition;
@@ -32,6 +32,49 @@ pub(crate) const ID_LIMIT: &str = "id_limit";
 pub(crate) struct Table {
     pub(crate) public: Arc<Regions>,
     pub(crate) regions: Vec<Region>,
+    finder: Finder,
+}
+
+/// Finds the region of a home by a look into a small table and, as a rule, no more.
+struct Finder {
+    starts: Vec<u64>,
+    shift: u32,
+    /// For each stretch of the line, the region that holds its first home.
+    first: Vec<u16>,
+}
+
+/// Stretches that a finder divides the line into, at least, if the line is long enough.
+const STRETCHES: u64 = 1024;
+
+impl Finder {
+    fn new(partition: &Partition) -> Self {
+        let end = partition.end.0.max(1);
+        let shift = (end / STRETCHES).max(1).ilog2();
+        let first = (0..=end >> shift).map(|at| partition.index(Home(at << shift)) as u16);
+        let starts = partition.starts.iter().map(|home| home.0).collect();
+        Self {
+            starts,
+            shift,
+            first: first.collect(),
+        }
+    }
+
+    #[inline]
+    fn find(&self, home: Home) -> usize {
+        let stretch = (home.0 >> self.shift) as usize;
+        let mut at = self
+            .first
+            .get(stretch)
+            .map_or(self.starts.len() - 1, |at| usize::from(*at));
+        while self
+            .starts
+            .get(at + 1)
+            .is_some_and(|start| *start <= home.0)
+        {
+            at += 1;
+        }
+        at
+    }
 }
 
 impl Table {
@@ -43,10 +86,18 @@ impl Table {
             .iter()
             .map(|region| (region.id, region.interval))
             .collect();
+        let finder = Finder::new(&partition);
         Self {
             public: Arc::new(Regions { partition, list }),
             regions,
+            finder,
         }
+    }
+
+    /// The index of the region that holds `home`.
+    #[inline]
+    pub(crate) fn region_at(&self, home: Home) -> usize {
+        self.finder.find(home)
     }
 
     pub(crate) fn index_of(&self, id: RegionId) -> Option<usize> {
@@ -336,5 +387,27 @@ impl std::fmt::Debug for Shared {
         f.debug_struct("Shared")
             .field("world", &self.world)
             .finish_non_exhaustive()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_finder_agrees_with_the_partition() {
+        for map in [
+            Map::square(2048.0),
+            Map::shards_only(7),
+            Map::shards_only(100_000),
+        ] {
+            for regions in [1, 2, 5, 16, 1000, 4096] {
+                let partition = Partition::even(&map, regions);
+                let finder = Finder::new(&partition);
+                for home in (0..map.line()).map(Home) {
+                    assert_eq!(finder.find(home), partition.index(home), "{home:?}");
+                }
+            }
+        }
     }
 }

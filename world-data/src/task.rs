@@ -272,7 +272,7 @@ impl Task<'_> {
         for cell in map.cells_within(point, radius) {
             self.on.go_on()?;
             let held = self.on.home(cell)?;
-            let state = &self.on.run.held[held].state;
+            let state = &self.on.held[held].state;
             let mut lazy = false;
             for at in state.members(cell) {
                 let slot = &state.slots[*at as usize];

@@ -111,129 +111,38 @@ impl Worker {
         self.serial += 1;
         // Serials differ between workers, and are never 0.
         let serial = self.number << 40 | (self.serial & ((1 << 40) - 1));
-        let now_ms = self.shared.clock.now_ms();
+        let (shared, table) = (&*self.shared, &*self.table);
+        let now_ms = shared.clock.now_ms();
         self.run.needed.clear();
         let mut attempts = 0;
         loop {
             attempts += 1;
-            self.run.end();
-            self.run.serial = serial;
-            self.run.now_ms = now_ms;
-            self.run.deadline_ms = self.shared.clock.now_ms().saturating_add(budget_ms);
-            let seed = self.shared.options.seed ^ serial.wrapping_mul(0x9E37_79B9_7F4A_7C15);
-            self.run.rng = fastrand::Rng::with_seed(seed);
-            let on = Runner {
-                shared: &self.shared,
-                table: &self.table,
-                run: &mut self.run,
+            self.run.begin(shared, serial, now_ms, budget_ms);
+            let mut task = Task {
+                on: Runner::new(shared, table, &mut self.run),
             };
-            let mut task = Task { on };
             task.on.lock_needed();
             // The undo log makes the state whole again, whatever a panic interrupted.
             let result = catch_unwind(AssertUnwindSafe(|| body(&mut task)));
-            let result = match (result, &task.on.run.stop) {
-                (Ok(Ok(value)), None) => Ok(value),
-                (Ok(Err(stop)), None) => Err(stop),
-                (Ok(_), Some(stop)) => Err(stop.clone()),
-                (Err(panic), _) => Err(Stop::Fault(format!("panic: {}", panic_text(&*panic)))),
+            let Task { on } = task;
+            let result = match (result, &on.run.stop) {
+                // What the engine stopped is stopped, even if its code made a panic of it.
+                (_, Some(stop)) => Err(stop.clone()),
+                (Ok(result), None) => result,
+                (Err(panic), None) => Err(Stop::Fault(format!("panic: {}", panic_text(&*panic)))),
             };
-            let done = match result {
-                Ok(value) if self.shared.failed.get().is_none() => Done::Committed(value),
-                Ok(_) => Done::Ended(Fault::Failed, "the store has failed".into()),
-                Err(Stop::Again) if attempts < self.shared.options.task_attempts => {
-                    task.on.undo();
-                    continue;
-                }
-                Err(stop) => {
-                    task.on.undo();
-                    let (fault, why) = self.give_up(call, &stop, attempts);
-                    Done::Ended(fault, why)
-                }
-            };
-            return self.conclude(call, attempts, done, conclude);
-        }
-    }
-
-    fn conclude<R>(
-        &mut self,
-        call: Call<'_>,
-        attempts: u32,
-        done: Done<R>,
-        conclude: impl FnOnce(Done<R>) -> Option<Effect>,
-    ) -> Report {
-        let mut on = Runner {
-            shared: &self.shared,
-            table: &self.table,
-            run: &mut self.run,
-        };
-        if let Done::Ended(..) = &done {
-            on.undo();
-        }
-        let fault = match &done {
-            Done::Committed(_) => None,
-            Done::Ended(fault, _) => Some(*fault),
-        };
-        if let Some(effect) = conclude(done) {
-            on.run.effects.push(effect);
-        }
-        let regions = on.run.held.len() as u32;
-        let epoch = on.commit(call.class);
-        self.run.end();
-        Report {
-            attempts,
-            regions,
-            epoch,
-            fault,
-        }
-    }
-
-    /// Decides what a stop means for the client, and keeps a dead letter of what should not have
-    /// happened.
-    #[cold]
-    fn give_up(&self, call: Call<'_>, stop: &Stop, attempts: u32) -> (Fault, String) {
-        let (fault, cause) = match stop {
-            Stop::Refused(message) => return (Fault::Refused, message.clone()),
-            Stop::Missing(_) => return (Fault::Refused, "gone".into()),
-            Stop::Timeout => (
-                Fault::Timeout,
-                format!(
-                    "exceeded its budget of {:?}",
-                    self.shared.options.task_budget
-                ),
-            ),
-            Stop::Again => (
-                Fault::Timeout,
-                format!("regions were taken {attempts} times"),
-            ),
-            Stop::Fault(cause) => (Fault::Failed, cause.clone()),
-        };
-        if cause.starts_with("panic: ") {
-            counter!("brightstar_task_panics_total", "kind" => call.kind).increment(1);
-        }
-        counter!("brightstar_dead_letters_total", "kind" => call.kind).increment(1);
-        let mut origin = format!("{:?}", call.origin);
-        truncate(&mut origin, LETTER_LIMIT);
-        tracing::warn!(kind = call.kind, origin, cause, attempts, "task given up");
-        let letter = DeadLetter {
-            kind: call.kind,
-            origin,
-            cause: &cause,
-            attempts,
-            at_ms: self.run.now_ms,
-        };
-        match serde_json::to_vec(&letter) {
-            Ok(letter) => {
-                let number = self.shared.dead.fetch_add(1, Ordering::Relaxed);
-                self.shared.lay_loose(Entry::Dead { number, letter });
+            let again = matches!(result, Err(Stop::Again));
+            if again && attempts < shared.options.task_attempts {
+                on.abandon();
+                continue;
             }
-            Err(error) => tracing::error!(%error, "a dead letter can't be written"),
+            let done = match result {
+                Ok(value) if shared.failed.get().is_none() => Done::Committed(value),
+                Ok(_) => Done::Ended(Fault::Failed, "the store has failed".into()),
+                Err(stop) => shared.give_up(call, &stop, attempts),
+            };
+            return finish(on, call, attempts, done, conclude);
         }
-        let told = match fault {
-            // What went wrong inside is for the operator, not for the client.
-            Fault::Failed => "the server failed to run this".to_owned(),
-            Fault::Timeout | Fault::Refused => cause,
-        };
-        (fault, told)
     }
 
     /// Runs genesis unless this store has seen it.
@@ -267,20 +176,14 @@ impl Worker {
 
     pub(crate) fn watch(&mut self, id: ObjectId) -> Option<Arc<Watch>> {
         self.refresh();
-        self.run.end();
-        self.run.deadline_ms = u64::MAX;
-        let mut on = Runner {
-            shared: &self.shared,
-            table: &self.table,
-            run: &mut self.run,
-        };
+        self.run.begin(&self.shared, 0, 0, u64::MAX);
+        let mut on = Runner::new(&self.shared, &self.table, &mut self.run);
         let spot = on.locate(id).ok().flatten();
         let watch = spot.filter(|_| id.is_entity()).map(|spot| {
             let slot = on.slot(spot);
             let at = slot.at;
             Arc::clone(slot.watch.get_or_insert_with(|| Arc::new(Watch::new(at))))
         });
-        self.run.end();
         watch
     }
 
@@ -327,7 +230,81 @@ impl Worker {
     }
 }
 
+/// Commits what a task did, or only what is to be told of how it ended.
+fn finish<R>(
+    mut on: Runner<'_>,
+    call: Call<'_>,
+    attempts: u32,
+    done: Done<R>,
+    conclude: impl FnOnce(Done<R>) -> Option<Effect>,
+) -> Report {
+    let fault = match &done {
+        Done::Committed(_) => None,
+        Done::Ended(fault, _) => {
+            on.undo();
+            Some(*fault)
+        }
+    };
+    if let Some(effect) = conclude(done) {
+        on.run.effects.push(effect);
+    }
+    let regions = on.held.len() as u32;
+    let epoch = on.commit(call.class);
+    Report {
+        attempts,
+        regions,
+        epoch,
+        fault,
+    }
+}
+
 impl Shared {
+    /// Decides what a stop means for the client, and keeps a dead letter of what should not have
+    /// happened.
+    #[cold]
+    fn give_up<R>(&self, call: Call<'_>, stop: &Stop, attempts: u32) -> Done<R> {
+        let (fault, cause) = match stop {
+            Stop::Refused(message) => return Done::Ended(Fault::Refused, message.clone()),
+            Stop::Missing(_) => return Done::Ended(Fault::Refused, "gone".into()),
+            Stop::Timeout => (
+                Fault::Timeout,
+                format!("exceeded its budget of {:?}", self.options.task_budget),
+            ),
+            Stop::Again => (
+                Fault::Timeout,
+                format!("regions were taken {attempts} times"),
+            ),
+            Stop::Fault(cause) => (Fault::Failed, cause.clone()),
+        };
+        if cause.starts_with("panic: ") {
+            counter!("brightstar_task_panics_total", "kind" => call.kind).increment(1);
+        }
+        counter!("brightstar_dead_letters_total", "kind" => call.kind).increment(1);
+        let mut origin = format!("{:?}", call.origin);
+        truncate(&mut origin, LETTER_LIMIT);
+        tracing::warn!(kind = call.kind, origin, cause, attempts, "task given up");
+        let letter = DeadLetter {
+            kind: call.kind,
+            origin,
+            cause: &cause,
+            attempts,
+            at_ms: self.clock.now_ms(),
+        };
+        match serde_json::to_vec(&letter) {
+            Ok(letter) => {
+                let number = self.dead.fetch_add(1, Ordering::Relaxed);
+                self.lay_loose(Entry::Dead { number, letter });
+            }
+            Err(error) => tracing::error!(%error, "a dead letter can't be written"),
+        }
+        let told = match fault {
+            // What went wrong inside is for the operator, not for the client.
+            Fault::Failed => "the server failed to run this".to_owned(),
+            Fault::Timeout | Fault::Refused => cause,
+        };
+        Done::Ended(fault, told)
+    }
+
     /// Lays the lazy writes of all regions into their lanes.
     pub(crate) fn flush_all_lazy(&self) {
         let table = self.table.load_full();
