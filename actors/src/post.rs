@@ -115,16 +115,6 @@ pub(crate) struct Inbox {
     pub(crate) missed: FxHashSet<RegionId>,
 }
 
-impl Inbox {
-    /// Whether nothing is there.
-    pub(crate) fn is_empty(&self) -> bool {
-        self.effects.is_empty()
-            && self.ticks.is_empty()
-            && self.lost.is_empty()
-            && self.missed.is_empty()
-    }
-}
-
 impl Door {
     fn take_effects(&self, mut effects: Vec<Effect>) {
         let mut inbox = self.inbox.lock();

@@ -7,6 +7,8 @@
 
 mod handle;
 mod tracks;
+mod update;
+mod views;
 mod work;
 
 use std::cell::RefCell;
@@ -21,7 +23,7 @@ use tokio::time::{Instant, MissedTickBehavior, interval_at};
 use world_data::{Worker, World};
 
 pub(crate) use self::handle::RegionHandle;
-pub(crate) use self::tracks::{CellKey, CellUpdate, RegionTick};
+pub(crate) use self::update::{CellKey, CellUpdate, RegionTick};
 pub(crate) use self::work::{Shared, Slot, Work};
 
 use self::tracks::Tracks;

@@ -264,11 +264,6 @@ impl Socket {
         self.end.borrow().clone()
     }
 
-    /// Whether it has ended.
-    pub(crate) fn is_over(&self) -> bool {
-        self.end.borrow().is_some()
-    }
-
     /// Ends it. The first word counts.
     pub(crate) fn finish(&self, why: Option<Refusal>) {
         self.end.borrow_mut().get_or_insert(why);

@@ -4,54 +4,17 @@
 //! Invariant: whoever holds a cell at a version and applies the update made since that version
 //! knows exactly the entities that were visible in it at the update's tick.
 
-use std::panic::{AssertUnwindSafe, catch_unwind};
-
 use bytes::Bytes;
-use protocol::{CellPart, Codec, EntityPart, Gone, encode_view};
+use protocol::{CellPart, Codec, EntityPart, Gone};
 use rustc_hash::{FxHashMap, FxHashSet};
-use world_data::{Entity, Home, Interval, Moved, ObjectId, RegionId, Scene, World};
+use world_data::{Entity, Home, Interval, Moved, ObjectId, Scene, World};
+
+use super::update::{CellKey, CellUpdate};
+use super::views::{PerCodec, Views};
 
 /// How often each cell is told in full even so. It heals what a client may have wrong after an
 /// entity crossed the corner of three regions within one tick; nothing else relies on it.
 const REFRESH_SECONDS: u64 = 10;
-
-const CODECS: usize = Codec::ALL.len();
-type PerCodec<T> = [T; CODECS];
-
-/// A cell in one encoding: what hubs listen to.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
-pub(crate) struct CellKey {
-    /// The cell.
-    pub(crate) cell: Home,
-    /// The encoding.
-    pub(crate) codec: Codec,
-}
-
-/// What a hub is told of a region's tick.
-#[derive(Debug)]
-pub(crate) struct RegionTick {
-    /// Which region.
-    pub(crate) region: RegionId,
-    /// How often its actor was started: a new one knows none of its listeners.
-    pub(crate) generation: u32,
-    /// What changed.
-    pub(crate) updates: Vec<CellUpdate>,
-}
-
-/// What changed in a cell.
-#[derive(Debug)]
-pub(crate) struct CellUpdate {
-    /// Which cell, in which encoding.
-    pub(crate) key: CellKey,
-    /// The version that `delta` begins at.
-    pub(crate) since: u64,
-    /// The version that either part leads to.
-    pub(crate) version: u64,
-    /// The changes since `since`; none: nothing changed.
-    pub(crate) delta: Option<Bytes>,
-    /// All of the cell; only when somebody asked.
-    pub(crate) full: Option<Bytes>,
-}
 
 /// All cells of a region that somebody listens to.
 #[derive(Debug)]
@@ -316,26 +279,6 @@ impl Track {
         self.gone.clear();
     }
 
-    fn delta(&self, cell: Home, codec: Codec) -> Bytes {
-        let entities = self.seen.iter().map(|seen| EntityPart {
-            id: seen.id.raw(),
-            x: seen.x,
-            y: seen.y,
-            view: if seen.view {
-                self.view(seen.id, codec)
-            } else {
-                None
-            },
-        });
-        let gone = self.gone.iter().map(|(id, to)| Gone {
-            id: id.raw(),
-            to: to.map(|to| to.0),
-        });
-        CellPart::encode(codec, cell.0, false, entities, gone)
-            .bytes()
-            .clone()
-    }
-
     /// Encodes all of the cell as it stands; learns the views that nobody asked for before.
     fn full<W: World>(
         &mut self,
@@ -403,42 +346,5 @@ impl Seen {
             y: at.y as f32,
             view,
         }
-    }
-}
-
-/// Makes views by the world's own code, whose panics end nothing but that view.
-struct Views<'a, W> {
-    world: &'a W,
-    warned: bool,
-}
-
-impl<W: World> Views<'_, W> {
-    /// What others see of an entity, in the codecs wanted; `None` if it can't be seen.
-    fn make(
-        &mut self,
-        entity: Entity<'_>,
-        wanted: PerCodec<bool>,
-    ) -> Option<PerCodec<Option<Bytes>>> {
-        let view = catch_unwind(AssertUnwindSafe(|| self.world.view(entity)));
-        let view = view.map_err(|_| "it panicked".to_owned()).transpose()?;
-        let encoded = view.and_then(|view| {
-            let mut bytes: PerCodec<Option<Bytes>> = Default::default();
-            for codec in Codec::ALL.into_iter().filter(|codec| wanted[codec.index()]) {
-                let encoded = catch_unwind(AssertUnwindSafe(|| encode_view(codec, &view)));
-                let encoded = encoded.map_err(|_| "it panicked".to_owned())?;
-                bytes[codec.index()] = Some(encoded.map_err(|error| error.to_string())?);
-            }
-            Ok(bytes)
-        });
-        if let Err(error) = &encoded
-            && !std::mem::replace(&mut self.warned, true)
-        {
-            tracing::error!(
-                id = entity.id().raw(),
-                error,
-                "an entity's view can't be made"
-            );
-        }
-        encoded.ok()
     }
 }
