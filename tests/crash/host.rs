@@ -1,0 +1,127 @@
+//! Lives here: for the crash campaigns of both worlds: a real server process, started on a folder,
+//! killed without warning, started again on it.
+//! Not here: what is played, and what must have survived (`worlds/*/tests/crash.rs`).
+//!
+//! Invariant: a server never outlives its `Host`.
+
+use std::fs::OpenOptions;
+use std::io::{BufRead, BufReader, Read, Write};
+use std::net::{SocketAddr, TcpStream};
+use std::path::{Path, PathBuf};
+use std::process::{Child, Command, Stdio};
+use std::sync::mpsc::sync_channel;
+use std::time::Duration;
+
+/// A server is ready within this time, recovery included.
+const READY_LIMIT: Duration = Duration::from_secs(60);
+/// How often a campaign kills, unless `BRIGHTSTAR_KILLS` says otherwise.
+const KILLS: u32 = 3;
+/// The seed of a campaign, unless `BRIGHTSTAR_SEED` says otherwise.
+const SEED: u64 = 1;
+
+/// How often to kill.
+pub fn kills() -> u32 {
+    from_environment("BRIGHTSTAR_KILLS").unwrap_or(KILLS)
+}
+
+/// What to seed the campaign's random numbers with.
+pub fn seed() -> u64 {
+    from_environment("BRIGHTSTAR_SEED").unwrap_or(SEED)
+}
+
+fn from_environment<T: std::str::FromStr>(name: &str) -> Option<T> {
+    let value = std::env::var(name).ok()?;
+    let number = value.parse().ok();
+    Some(number.unwrap_or_else(|| panic!("{name} = {value} is not a number")))
+}
+
+/// A running server.
+pub struct Host {
+    child: Child,
+    address: SocketAddr,
+    log: PathBuf,
+}
+
+impl Host {
+    /// Starts `binary` on the data in `folder`, on a free port, and waits until it is ready.
+    pub fn start(binary: &str, folder: &Path, flags: &[&str]) -> Self {
+        let log = folder.join("server.log");
+        let file = OpenOptions::new().create(true).append(true).open(&log).unwrap();
+        let mut child = Command::new(binary)
+            .args(["serve", "--listen", "127.0.0.1:0", "--data"])
+            .arg(folder.join("data"))
+            .args(flags)
+            .stdin(Stdio::null())
+            .stdout(Stdio::piped())
+            .stderr(file)
+            .spawn()
+            .unwrap();
+        let mut lines = BufReader::new(child.stdout.take().unwrap()).lines();
+        let (say, said) = sync_channel(1);
+        // A thread of its own, since reading the line can't be given a limit of time.
+        let reader = std::thread::spawn(move || {
+            let address = lines.find_map(|line| address_in(&line.ok()?));
+            say.send(address).unwrap_or_default();
+            // The rest is read, too: the server must never block on its output.
+            lines.for_each(drop);
+        });
+        drop(reader);
+        let address = said.recv_timeout(READY_LIMIT).ok().flatten();
+        let mut host = Self { child, address: ([127, 0, 0, 1], 0).into(), log };
+        let Some(address) = address else { host.fail("said no address") };
+        host.address = address;
+        if !host.is_ready() {
+            host.fail("is not ready, though it said its address");
+        }
+        host
+    }
+
+    /// Where its WebSocket is.
+    pub fn url(&self) -> String {
+        format!("ws://{}/v1/ws", self.address)
+    }
+
+    /// Ends it at once, as a power cut would end it (but for what the kernel holds).
+    pub fn kill(mut self) {
+        assert!(self.child.try_wait().unwrap().is_none(), "it ended by itself:\n{}", self.tail());
+        self.child.kill().unwrap();
+        self.child.wait().unwrap();
+        assert!(!self.tail().contains("panicked"), "a panic in the log:\n{}", self.tail());
+    }
+
+    fn is_ready(&self) -> bool {
+        let ask = || -> std::io::Result<String> {
+            let mut socket = TcpStream::connect_timeout(&self.address, READY_LIMIT)?;
+            socket.set_read_timeout(Some(READY_LIMIT))?;
+            socket.write_all(b"GET /readyz HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\n\r\n")?;
+            let mut answer = String::new();
+            socket.read_to_string(&mut answer)?;
+            Ok(answer)
+        };
+        ask().is_ok_and(|answer| answer.starts_with("HTTP/1.1 200"))
+    }
+
+    fn fail(&self, what: &str) -> ! {
+        panic!("the server {what}:\n{}", self.tail());
+    }
+
+    /// The end of its log.
+    fn tail(&self) -> String {
+        let log = std::fs::read_to_string(&self.log).unwrap_or_default();
+        let lines: Vec<_> = log.lines().collect();
+        lines[lines.len().saturating_sub(20)..].join("\n")
+    }
+}
+
+impl Drop for Host {
+    fn drop(&mut self) {
+        // Fails when it has ended already, which is what is wanted.
+        if self.child.kill().is_ok() {
+            self.child.wait().map(drop).unwrap_or_default();
+        }
+    }
+}
+
+fn address_in(line: &str) -> Option<SocketAddr> {
+    line.split("http://").nth(1)?.split('/').next()?.parse().ok()
+}
