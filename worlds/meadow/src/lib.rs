@@ -7,11 +7,13 @@
 
 mod genesis;
 mod herd;
+mod page;
 mod rules;
 mod things;
 mod words;
 
 pub use genesis::{Meadow, VILLAGES};
+pub use page::PAGE;
 pub use rules::{EARSHOT, MAX_TEXT, REACH, SPEED};
 pub use things::{Coin, Look, Mushroom, Player, Scenery, Sheep, Wolf};
 pub use words::{Command, Event, Input, Reply, View};

@@ -2,5 +2,6 @@
 #![allow(clippy::unwrap_used, reason = "a test that fails shows its line")]
 
 mod invariants;
+mod page;
 mod rules;
 mod stage;

@@ -224,10 +224,19 @@ impl Stage {
             text = text.replace(&format!("@{name}"), &id.raw().to_string());
         }
         let command = serde_json::from_str(&text).unwrap_or_else(|e| panic!("{text}: {e}"));
-        let reply = match self.task(|world, task| world.command(task, &caller, &command)) {
+        let mut reply = match self.task(|world, task| world.command(task, &caller, &command)) {
             Ok(reply) => serde_json::to_value(reply).unwrap(),
             Err(message) => return message,
         };
+        // To the millimetre: steps of a walk do not add up exactly.
+        for metres in reply
+            .get_mut("at")
+            .and_then(|at| at.as_array_mut())
+            .into_iter()
+            .flatten()
+        {
+            *metres = ((metres.as_f64().unwrap() * 1000.0).round() / 1000.0).into();
+        }
         if let Some(name) = name {
             let id = ObjectId::from_raw(reply["id"].as_u64().unwrap()).unwrap();
             self.names.insert(name.to_owned(), id);

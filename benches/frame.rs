@@ -1,0 +1,120 @@
+//! Lives here: `frame/fanout`: what 1,000 sessions are told of the cells they see, once, against
+//! copying the same bytes. Not here: sockets and who sees what.
+//!
+//! Ours encodes each changed cell once and composes each session's frame of the shared parts. The
+//! floor has all frames ready and copies each into a buffer of its own, which anybody must do
+//! who hands every socket its bytes.
+
+use anyhow::Result;
+use bytes::Bytes;
+use fastrand::Rng;
+use protocol::{CellPart, Codec, EntityPart, encode_view, frame};
+
+use crate::harness::{Measure, Plan, compare, rate};
+
+const SESSIONS: usize = 1000;
+/// A square of cells of so many on a side, in which all sessions are.
+const SIDE: usize = 16;
+/// Moving entities in each cell: a session sees some 50.
+const PER_CELL: usize = 2;
+/// A session sees a square of cells of so many on a side.
+const SEEN: usize = 5;
+const TICKS: usize = 20;
+
+pub(crate) fn run(plan: &Plan) -> Result<()> {
+    for (name, codec) in [("msgpack", Codec::MessagePack), ("json", Codec::Json)] {
+        for (kind, with_views) in [("moves", false), ("views", true)] {
+            let id = format!("frame/fanout/{name}/{kind}");
+            if !plan.wants(&id) {
+                continue;
+            }
+            let crowd = Crowd::new(codec, with_views)?;
+            let ready: Vec<Bytes> = crowd.frames(&crowd.parts());
+            let bytes: usize = ready.iter().map(Bytes::len).sum();
+            let ticks = plan.times(TICKS);
+            let ours = || {
+                let work = || {
+                    (0..ticks)
+                        .map(|_| crowd.frames(&crowd.parts()).len())
+                        .sum::<usize>()
+                };
+                Ok(rate(ticks * bytes, work))
+            };
+            let floor = || {
+                let copy = || {
+                    ready
+                        .iter()
+                        .map(|frame| frame.to_vec())
+                        .collect::<Vec<_>>()
+                        .len()
+                };
+                Ok(rate(ticks * bytes, || {
+                    (0..ticks).map(|_| copy()).sum::<usize>()
+                }))
+            };
+            compare(plan, &id, Measure::Rate { at_least: None }, ours, floor)?;
+        }
+    }
+    Ok(())
+}
+
+struct Crowd {
+    codec: Codec,
+    /// Per cell: ids and places.
+    cells: Vec<Vec<(u64, f32, f32)>>,
+    /// Per session: the cells it sees.
+    seen: Vec<Vec<usize>>,
+    view: Option<Bytes>,
+}
+
+impl Crowd {
+    fn new(codec: Codec, with_views: bool) -> Result<Self> {
+        let mut random = Rng::with_seed(3);
+        let cells = (0..SIDE * SIDE).map(|cell| {
+            let one = |n| {
+                (
+                    (cell * PER_CELL + n) as u64 | 1 << 51,
+                    random.f32() * 2e3,
+                    random.f32() * 2e3,
+                )
+            };
+            (0..PER_CELL).map(one).collect()
+        });
+        let cells = cells.collect();
+        let seen = (0..SESSIONS).map(|_| {
+            let (column, row) = (random.usize(..=SIDE - SEEN), random.usize(..=SIDE - SEEN));
+            let cell = |n: usize| (row + n / SEEN) * SIDE + column + n % SEEN;
+            (0..SEEN * SEEN).map(cell).collect()
+        });
+        let seen = seen.collect();
+        let view = meadow::View::Player {
+            name: "a player".to_owned(),
+        };
+        let view = with_views.then(|| encode_view(codec, &view)).transpose()?;
+        Ok(Self {
+            codec,
+            cells,
+            seen,
+            view,
+        })
+    }
+
+    fn parts(&self) -> Vec<CellPart> {
+        let view = self.view.as_deref();
+        let part = |(cell, entities): (usize, &Vec<(u64, f32, f32)>)| {
+            let entities = entities
+                .iter()
+                .map(|&(id, x, y)| EntityPart { id, x, y, view });
+            CellPart::encode(self.codec, cell as u64, false, entities, [])
+        };
+        self.cells.iter().enumerate().map(part).collect()
+    }
+
+    fn frames(&self, parts: &[CellPart]) -> Vec<Bytes> {
+        let one = |cells: &Vec<usize>| {
+            let parts = cells.iter().map(|cell| parts[*cell].as_ref());
+            frame(self.codec, 1_000_000, 70_000, 1.0, parts)
+        };
+        self.seen.iter().map(one).collect()
+    }
+}
