@@ -7,7 +7,7 @@
 use std::fmt;
 use std::future::poll_fn;
 use std::marker::PhantomData;
-use std::task::{Context, Poll, ready};
+use std::task::{Context, Poll};
 use std::time::Duration;
 
 use bytes::Bytes;
@@ -46,6 +46,7 @@ pub struct Connection<W: World> {
     codec: Codec,
     session: Session,
     unflushed: bool,
+    repeated: u64,
     world: PhantomData<W>,
 }
 
@@ -70,6 +71,7 @@ impl<W: World> Connection<W> {
             codec,
             session,
             unflushed: false,
+            repeated: 0,
             world: PhantomData,
         })
     }
@@ -90,6 +92,7 @@ impl<W: World> Connection<W> {
             codec,
             session,
             unflushed: true,
+            repeated: 0,
             world: PhantomData,
         })
     }
@@ -102,6 +105,12 @@ impl<W: World> Connection<W> {
     /// The commands without a reply.
     pub fn unanswered(&self) -> usize {
         self.session.unanswered()
+    }
+
+    /// How many replies and events came that were known, or not awaited, and so were not handed
+    /// out. Some are right after a session was resumed; else they are the server's mistake.
+    pub fn repeated(&self) -> u64 {
+        self.repeated
     }
 
     /// Writes a command and says its number. Its reply comes as an update.
@@ -198,17 +207,15 @@ impl<W: World> Connection<W> {
 
     fn poll_next(&mut self, context: &mut Context<'_>) -> Poll<Result<Update<W>, ClientError>> {
         loop {
-            if self.unflushed
-                && let Poll::Ready(flushed) = self.socket.poll_flush_unpin(context)
-            {
-                flushed?;
-                self.unflushed = false;
-            }
-            let bytes = match ready!(self.socket.poll_next_unpin(context)) {
-                None => return Poll::Ready(Err(ClientError::Closed)),
-                Some(message) => payload(message?),
+            let Poll::Ready(message) = self.socket.poll_next_unpin(context) else {
+                // Only now: what the owner writes in answer to several messages that came
+                // together goes out together.
+                return self.poll_flush(context).map(Err);
             };
-            let Some(bytes) = bytes else { continue };
+            let message = message.ok_or(ClientError::Closed)??;
+            let Some(bytes) = payload(message) else {
+                continue;
+            };
             let update = self.take(bytes)?;
             if let Some(number) = self.session.acknowledgement() {
                 self.acknowledge(number)?;
@@ -216,7 +223,21 @@ impl<W: World> Connection<W> {
             if let Some(update) = update {
                 return Poll::Ready(Ok(update));
             }
+            self.repeated += 1;
         }
+    }
+
+    /// Goes on flushing; ready only with an error.
+    fn poll_flush(&mut self, context: &mut Context<'_>) -> Poll<ClientError> {
+        if self.unflushed
+            && let Poll::Ready(flushed) = self.socket.poll_flush_unpin(context)
+        {
+            self.unflushed = false;
+            if let Err(error) = flushed {
+                return Poll::Ready(error.into());
+            }
+        }
+        Poll::Pending
     }
 
     /// Makes an update of a message; `None` for one that is known already.

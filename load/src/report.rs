@@ -1,0 +1,350 @@
+//! Lives here: the report of a run: its verdict, as JSON and for people.
+//! Not here: what is counted (`stats`).
+//!
+//! Invariant: what makes a run fail stands in `failures`, in words; without any it has passed.
+
+use std::collections::BTreeMap;
+use std::fmt::Write as _;
+
+use hdrhistogram::Histogram;
+use serde::Serialize;
+
+use crate::run::{Pattern, Plan};
+use crate::stats::{LATE, Stats, Times};
+
+/// Something that had to hold.
+#[derive(Debug, Clone, Serialize)]
+pub(crate) struct Check {
+    pub(crate) name: String,
+    pub(crate) passed: bool,
+    pub(crate) detail: String,
+}
+
+/// The time that counted.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Measured {
+    pub(crate) seconds: f64,
+    pub(crate) cpu_seconds: Option<f64>,
+}
+
+/// Times in milliseconds.
+#[derive(Debug, Serialize)]
+struct Percentiles {
+    count: u64,
+    mean: f64,
+    p50: f64,
+    p90: f64,
+    p99: f64,
+    p999: f64,
+    max: f64,
+}
+
+#[derive(Debug, Serialize)]
+struct Commands {
+    sent: u64,
+    ok: u64,
+    refused: u64,
+    failed: u64,
+    per_second: f64,
+    latency_counted: &'static str,
+    latency_ms: Percentiles,
+    by_kind: BTreeMap<&'static str, [u64; 4]>,
+    refusals: BTreeMap<String, u64>,
+}
+
+#[derive(Debug, Serialize)]
+struct Frames {
+    received: u64,
+    per_second: f64,
+    bytes_per_second: f64,
+    entities_per_second: f64,
+    late: u64,
+    late_share: f64,
+    late_after_ms: u64,
+    delay_ms: Percentiles,
+}
+
+#[derive(Debug, Serialize)]
+struct Inputs {
+    sent: u64,
+    until_in_frame_ms: Percentiles,
+}
+
+#[derive(Debug, Serialize)]
+struct Harness {
+    cpu_share: Option<f64>,
+    lag_ms: Percentiles,
+}
+
+/// All that a run has to say.
+#[derive(Debug, Serialize)]
+pub(crate) struct Report {
+    world: &'static str,
+    pattern: &'static str,
+    url: String,
+    codec: String,
+    bots: u32,
+    seed: u64,
+    seconds: f64,
+    commands: Commands,
+    inputs: Inputs,
+    events: u64,
+    frames: Frames,
+    harness: Harness,
+    errors: BTreeMap<String, u64>,
+    checks: Vec<Check>,
+    failures: Vec<String>,
+    passed: bool,
+}
+
+impl Report {
+    pub(crate) fn new<P: Pattern>(
+        plan: &Plan,
+        stats: &Stats,
+        measured: &Measured,
+        mut checks: Vec<Check>,
+    ) -> Self {
+        checks.push(Check {
+            name: "what bots were told agrees with the rules".into(),
+            passed: stats.broken == 0,
+            detail: match stats.broken {
+                0 => "nothing wrong".into(),
+                broken => format!("{broken} times wrong: {}", stats.examples.join("; ")),
+            },
+        });
+        let commands = commands::<P>(stats, measured);
+        let failures = failures(plan, stats, &commands, &checks);
+        Self {
+            world: P::WORLD,
+            pattern: P::NAME,
+            url: plan.url.clone(),
+            codec: plan.common.codec.to_string(),
+            bots: plan.bots,
+            seed: plan.common.seed,
+            seconds: measured.seconds,
+            commands,
+            inputs: Inputs {
+                sent: stats.inputs,
+                until_in_frame_ms: percentiles(&stats.input_latency),
+            },
+            events: stats.events,
+            frames: frames(stats, measured),
+            harness: Harness {
+                cpu_share: measured.cpu_seconds.map(|cpu| cpu / measured.seconds),
+                lag_ms: percentiles(&stats.harness_lag),
+            },
+            errors: stats.errors.clone(),
+            checks,
+            passed: failures.is_empty(),
+            failures,
+        }
+    }
+
+    pub(crate) fn passed(&self) -> bool {
+        self.passed
+    }
+
+    /// The report for people.
+    pub(crate) fn text(&self) -> Result<String, std::fmt::Error> {
+        let mut text = String::new();
+        self.write(&mut text)?;
+        Ok(text)
+    }
+
+    fn write(&self, text: &mut String) -> std::fmt::Result {
+        let Self {
+            world,
+            pattern,
+            url,
+            codec,
+            bots,
+            seed,
+            seconds,
+            ..
+        } = self;
+        writeln!(
+            text,
+            "{world} {pattern}: {bots} bots, {seconds:.1} s, seed {seed}, {codec}, {url}"
+        )?;
+        let Commands {
+            sent,
+            ok,
+            refused,
+            failed,
+            per_second,
+            latency_ms,
+            ..
+        } = &self.commands;
+        writeln!(
+            text,
+            "\ncommands   {sent} sent, {ok} ok, {refused} refused, {failed} failed; \
+             {per_second:.0}/s"
+        )?;
+        writeln!(text, "  latency  {}", line(latency_ms))?;
+        writeln!(text, "           counted {}", self.commands.latency_counted)?;
+        for (kind, [sent, ok, refused, failed]) in &self.commands.by_kind {
+            writeln!(
+                text,
+                "  {kind:<9} {sent} sent, {ok} ok, {refused} refused, {failed} failed"
+            )?;
+        }
+        for (message, count) in &self.commands.refusals {
+            writeln!(text, "  refused  {count} × {message}")?;
+        }
+        if self.inputs.sent > 0 {
+            writeln!(text, "inputs     {} sent", self.inputs.sent)?;
+            writeln!(text, "  in frame {}", line(&self.inputs.until_in_frame_ms))?;
+        }
+        if self.frames.received > 0 {
+            self.write_frames(text)?;
+        }
+        let cpu = self.harness.cpu_share.map_or_else(String::new, |share| {
+            format!("{:.0} % of a processor, ", share * 100.0)
+        });
+        writeln!(
+            text,
+            "harness    {cpu}late by: {}",
+            line(&self.harness.lag_ms)
+        )?;
+        self.write_verdict(text)
+    }
+
+    fn write_verdict(&self, text: &mut String) -> std::fmt::Result {
+        for (cause, count) in &self.errors {
+            writeln!(text, "error      {count} × {cause}")?;
+        }
+        for Check {
+            name,
+            passed,
+            detail,
+        } in &self.checks
+        {
+            writeln!(
+                text,
+                "{}    {name}: {detail}",
+                if *passed { "ok    " } else { "WRONG " }
+            )?;
+        }
+        for failure in &self.failures {
+            writeln!(text, "\nFAILED: {failure}")?;
+        }
+        if self.passed {
+            writeln!(text, "\npassed")?;
+        }
+        Ok(())
+    }
+
+    fn write_frames(&self, text: &mut String) -> std::fmt::Result {
+        let Frames {
+            received,
+            per_second,
+            bytes_per_second,
+            entities_per_second,
+            ..
+        } = &self.frames;
+        writeln!(
+            text,
+            "frames     {received} received; {per_second:.0}/s, {:.2} MB/s, \
+             {entities_per_second:.0} entities/s",
+            bytes_per_second / 1e6
+        )?;
+        let Frames {
+            late,
+            late_share,
+            late_after_ms,
+            delay_ms,
+            ..
+        } = &self.frames;
+        writeln!(
+            text,
+            "  late     {late} = {:.3} % came over {late_after_ms} ms after their tick",
+            late_share * 100.0
+        )?;
+        writeln!(text, "  delay    {}", line(delay_ms))
+    }
+}
+
+fn commands<P: Pattern>(stats: &Stats, measured: &Measured) -> Commands {
+    let all = stats.commands();
+    let numbers = stats
+        .kinds
+        .iter()
+        .map(|(name, kind)| (*name, [kind.sent, kind.ok, kind.refused, kind.failed]));
+    Commands {
+        sent: all.sent,
+        ok: all.ok,
+        refused: all.refused,
+        failed: all.failed,
+        per_second: (all.ok + all.refused) as f64 / measured.seconds,
+        latency_counted: P::LATENCY,
+        latency_ms: percentiles(&stats.latency),
+        by_kind: numbers.collect(),
+        refusals: stats.refusals.clone(),
+    }
+}
+
+fn frames(stats: &Stats, measured: &Measured) -> Frames {
+    Frames {
+        received: stats.frames,
+        per_second: stats.frames as f64 / measured.seconds,
+        bytes_per_second: stats.frame_bytes as f64 / measured.seconds,
+        entities_per_second: stats.entities as f64 / measured.seconds,
+        late: stats.late_frames,
+        late_share: stats.late_frames as f64 / (stats.frames as f64).max(1.0),
+        late_after_ms: LATE.as_millis() as u64,
+        delay_ms: percentiles(&stats.frame_delay),
+    }
+}
+
+fn failures(plan: &Plan, stats: &Stats, commands: &Commands, checks: &[Check]) -> Vec<String> {
+    let mut failures = Vec::new();
+    let (errors, allowed) = (stats.error_count(), plan.common.max_errors);
+    if errors > allowed {
+        failures.push(format!("{errors} errors, {allowed} allowed"));
+    }
+    if commands.ok == 0 {
+        failures.push("no command was answered with ok".into());
+    }
+    let p99 = commands.latency_ms.p99;
+    if let Some(limit) = plan.common.p99_ms.filter(|limit| p99 > *limit) {
+        failures.push(format!(
+            "the 99th percentile is {p99:.2} ms, {limit} ms allowed"
+        ));
+    }
+    let wrong = checks.iter().filter(|check| !check.passed);
+    failures.extend(wrong.map(|check| format!("{}: {}", check.name, check.detail)));
+    failures
+}
+
+fn percentiles(times: &Times) -> Percentiles {
+    let times: &Histogram<u64> = times.histogram();
+    let millis = |micros: u64| micros as f64 / 1000.0;
+    Percentiles {
+        count: times.len(),
+        mean: times.mean() / 1000.0,
+        p50: millis(times.value_at_quantile(0.5)),
+        p90: millis(times.value_at_quantile(0.9)),
+        p99: millis(times.value_at_quantile(0.99)),
+        p999: millis(times.value_at_quantile(0.999)),
+        max: millis(times.max()),
+    }
+}
+
+fn line(times: &Percentiles) -> String {
+    let Percentiles {
+        count,
+        mean,
+        p50,
+        p90,
+        p99,
+        p999,
+        max,
+    } = times;
+    if *count == 0 {
+        return "nothing measured".into();
+    }
+    format!(
+        "p50 {p50:.2}  p90 {p90:.2}  p99 {p99:.2}  p99.9 {p999:.2}  max {max:.2}  \
+         mean {mean:.2} ms"
+    )
+}

@@ -1,0 +1,337 @@
+//! Lives here: a run: ask how things stand, let the bots arrive, measure, let them leave, ask
+//! again, judge.
+//! Not here: what bots do (`meadow`, `ledger`), and the words of the verdict (`report`).
+//!
+//! Invariant: everything happens on the calling thread.
+
+use std::cell::RefCell;
+use std::fmt;
+use std::future::Future;
+use std::io::Write as _;
+use std::process::ExitCode;
+use std::rc::Rc;
+use std::time::Duration;
+
+use anyhow::{Context as _, bail};
+use brightstar_client::{ClientError, Connection, Hello, Outcome, Update, Welcome, World};
+use indicatif::{ProgressBar, ProgressStyle};
+use tokio::sync::{mpsc, watch};
+use tokio::task::{JoinSet, LocalSet};
+use tokio::time::{Instant, MissedTickBehavior, interval, sleep_until, timeout};
+
+use crate::args::Common;
+use crate::bot::{Bot, Run, live};
+use crate::report::{Check, Measured, Report};
+use crate::stats::Stats;
+
+/// How often the progress bar moves.
+const PROGRESS_EVERY: Duration = Duration::from_millis(250);
+/// How often it is measured whether the harness itself is on time.
+const LAG_EVERY: Duration = Duration::from_millis(10);
+/// How long the questions before and after the run may take.
+const ASK_LIMIT: Duration = Duration::from_secs(30);
+/// The exit code when the load could not be run at all.
+const NOT_RUN: u8 = 2;
+
+/// What is asked of a run.
+#[derive(Debug)]
+pub(crate) struct Plan {
+    pub(crate) url: String,
+    pub(crate) bots: u32,
+    pub(crate) common: Common,
+}
+
+/// A bot's beginning.
+#[derive(Debug)]
+pub(crate) struct Birth {
+    /// Bots are numbered from 0.
+    pub(crate) number: u32,
+    pub(crate) name: String,
+    pub(crate) welcome: Welcome,
+    pub(crate) seed: u64,
+    pub(crate) stats: Rc<RefCell<Stats>>,
+}
+
+/// What bots do, and what must hold before and after.
+pub(crate) trait Pattern: fmt::Debug + 'static {
+    /// Who does it.
+    type Bot: Bot + 'static;
+    /// The world's name.
+    const WORLD: &'static str;
+    /// The pattern's name.
+    const NAME: &'static str;
+    /// How latency is counted, for the report.
+    const LATENCY: &'static str;
+
+    /// Looks at the world before the run.
+    fn before(
+        &self,
+        control: &mut Connection<WorldOf<Self>>,
+    ) -> impl Future<Output = anyhow::Result<()>>;
+
+    /// Makes a bot.
+    fn bot(&self, birth: Birth) -> Self::Bot;
+
+    /// Looks at the world after the run: what must have held.
+    fn after(
+        &self,
+        control: &mut Connection<WorldOf<Self>>,
+    ) -> impl Future<Output = anyhow::Result<Vec<Check>>>;
+}
+
+pub(crate) type WorldOf<P> = <<P as Pattern>::Bot as Bot>::World;
+
+/// Runs a load, prints the report and gives the exit code: 0 when nothing was wrong, 1 when
+/// something was, 2 when the load could not be run.
+pub(crate) fn run<P: Pattern>(plan: &Plan, pattern: P) -> ExitCode {
+    let runtime = match tokio::runtime::Builder::new_current_thread()
+        .enable_all()
+        .build()
+    {
+        Ok(runtime) => runtime,
+        Err(error) => return refuse(&format!("the runtime can't be started: {error}")),
+    };
+    let report = LocalSet::new().block_on(&runtime, execute(plan, Rc::new(pattern)));
+    let told = report.and_then(|report| {
+        tell(&report, plan)?;
+        Ok(report.passed())
+    });
+    match told {
+        Ok(true) => ExitCode::SUCCESS,
+        Ok(false) => ExitCode::FAILURE,
+        Err(error) => refuse(&format!("{error:#}")),
+    }
+}
+
+/// Says why a load can't be run.
+pub(crate) fn refuse(words: &str) -> ExitCode {
+    // Without a standard error there is nobody left to tell.
+    drop(writeln!(std::io::stderr(), "load: {words}"));
+    ExitCode::from(NOT_RUN)
+}
+
+fn tell(report: &Report, plan: &Plan) -> anyhow::Result<()> {
+    std::io::stdout()
+        .write_all(report.text()?.as_bytes())
+        .context("standard output")?;
+    if let Some(path) = &plan.common.report {
+        let json = serde_json::to_string_pretty(report).context("the report as JSON")?;
+        std::fs::write(path, json + "\n").with_context(|| format!("{}", path.display()))?;
+    }
+    Ok(())
+}
+
+async fn execute<P: Pattern>(plan: &Plan, pattern: Rc<P>) -> anyhow::Result<Report> {
+    let mut control = visit::<P>(plan).await?;
+    timeout(ASK_LIMIT, pattern.before(&mut control))
+        .await
+        .context("before the run")??;
+    control.bye().await.context("before the run")?;
+
+    let stats = Rc::new(RefCell::new(Stats::new()));
+    let (stop, going) = watch::channel(true);
+    let run = Run {
+        stats: Rc::clone(&stats),
+        going,
+    };
+    let lag = tokio::task::spawn_local(watch_lag(Rc::clone(&stats)));
+    let mut bots = arrive(plan, &pattern, &run).await;
+    let measured = measure(plan, &stats, &mut bots).await;
+    stop.send_replace(false);
+    while let Some(ended) = bots.join_next().await {
+        count_end(ended, &stats);
+    }
+    lag.abort();
+
+    let mut control = visit::<P>(plan).await?;
+    let checks = timeout(ASK_LIMIT, pattern.after(&mut control))
+        .await
+        .context("after the run")??;
+    control.bye().await.context("after the run")?;
+    Ok(Report::new::<P>(plan, &stats.borrow(), &measured, checks))
+}
+
+async fn visit<P: Pattern>(plan: &Plan) -> anyhow::Result<Connection<WorldOf<P>>> {
+    let hello = Hello::guest(format!("{}-control", plan.common.names));
+    Connection::connect(&plan.url, plan.common.codec, hello)
+        .await
+        .with_context(|| plan.url.clone())
+}
+
+/// Asks one question on a connection that has no other commands under way.
+pub(crate) async fn ask<W: World>(
+    control: &mut Connection<W>,
+    command: &W::Command,
+) -> Result<Outcome<W::Reply>, ClientError> {
+    let asked = control.command(command).await?;
+    loop {
+        if let Update::Reply { seq, outcome } = control.next().await?
+            && seq == asked
+        {
+            return Ok(outcome);
+        }
+    }
+}
+
+/// As [`ask`], where any answer but a reply is a failure of the run.
+pub(crate) async fn must_ask<W: World>(
+    control: &mut Connection<W>,
+    command: &W::Command,
+) -> anyhow::Result<W::Reply> {
+    match ask(control, command).await? {
+        Ok(reply) => Ok(reply),
+        Err(error) => bail!("{}: {}", error.code, error.message),
+    }
+}
+
+type Bots = JoinSet<Result<(), ClientError>>;
+
+/// Lets the bots arrive over the ramp, and waits until each is logged in or has failed to.
+async fn arrive<P: Pattern>(plan: &Plan, pattern: &Rc<P>, run: &Run) -> Bots {
+    let bar = bar(u64::from(plan.bots), "{msg:>9} [{bar:40}] {pos}/{len}");
+    bar.set_message("arriving");
+    let mut bots = JoinSet::new();
+    let (arrived, mut arrivals) = mpsc::channel(plan.bots as usize);
+    let start = Instant::now();
+    for number in 0..plan.bots {
+        let part = f64::from(number) / f64::from(plan.bots);
+        sleep_until(start + plan.common.ramp.mul_f64(part)).await;
+        let login = login::<P>(plan, number);
+        let (pattern, run, arrived) = (Rc::clone(pattern), run.clone(), arrived.clone());
+        let seed = plan
+            .common
+            .seed
+            .wrapping_mul(1 << 20)
+            .wrapping_add(u64::from(number));
+        bots.spawn_local(async move {
+            let logged_in = login.await;
+            // Only a run that has ended listens no more.
+            arrived.send(()).await.ok();
+            let (name, connection) = logged_in?;
+            let welcome = connection.welcome().clone();
+            let stats = Rc::clone(&run.stats);
+            let bot = pattern.bot(Birth {
+                number,
+                name,
+                welcome,
+                seed,
+                stats,
+            });
+            live(bot, connection, run).await
+        });
+        while arrivals.try_recv().is_ok() {
+            bar.inc(1);
+        }
+    }
+    drop(arrived);
+    while bar.position() < u64::from(plan.bots) && arrivals.recv().await.is_some() {
+        bar.inc(1);
+    }
+    bar.finish_and_clear();
+    bots
+}
+
+fn login<P: Pattern>(
+    plan: &Plan,
+    number: u32,
+) -> impl Future<Output = Result<(String, Connection<WorldOf<P>>), ClientError>> + use<P> {
+    let (url, codec) = (plan.url.clone(), plan.common.codec);
+    let name = format!("{}-{number}", plan.common.names);
+    async move {
+        let connection = Connection::connect(&url, codec, Hello::guest(name.clone())).await?;
+        Ok((name, connection))
+    }
+}
+
+/// Lets the bots play for the time that counts; ends early when none is left, or on Ctrl-C.
+async fn measure(plan: &Plan, stats: &RefCell<Stats>, bots: &mut Bots) -> Measured {
+    let duration = plan.common.duration;
+    let bar = bar(duration.as_millis() as u64, "{msg:>9} [{bar:40}] {elapsed}");
+    let (start, cpu) = (Instant::now(), cpu_time());
+    stats.borrow_mut().measuring = true;
+    let mut progress = interval(PROGRESS_EVERY);
+    let interrupted = tokio::signal::ctrl_c();
+    let end = sleep_until(start + duration);
+    tokio::pin!(interrupted, end);
+    let mut last = (start, 0);
+    loop {
+        tokio::select! {
+            () = &mut end => break,
+            _ = &mut interrupted => break,
+            ended = bots.join_next() => match ended {
+                Some(ended) => count_end(ended, stats),
+                None => break,
+            },
+            _ = progress.tick() => {
+                bar.set_position(start.elapsed().as_millis() as u64);
+                last = show(&bar, &stats.borrow(), last, bots.len());
+            }
+        }
+    }
+    stats.borrow_mut().measuring = false;
+    let measured = Measured {
+        seconds: start.elapsed().as_secs_f64(),
+        cpu_seconds: cpu
+            .zip(cpu_time())
+            .map(|(before, after)| after.saturating_sub(before).as_secs_f64()),
+    };
+    bar.finish_and_clear();
+    measured
+}
+
+/// Shows the rates since the last look.
+fn show(bar: &ProgressBar, stats: &Stats, last: (Instant, u64), bots: usize) -> (Instant, u64) {
+    let (now, commands) = (Instant::now(), stats.commands());
+    let done = commands.ok + commands.refused;
+    let rate = (done - last.1) as f64 / (now - last.0).as_secs_f64().max(1e-3);
+    let errors = stats.error_count() + stats.broken;
+    bar.set_message(format!(
+        "{bots} bots, {rate:.0} commands/s, {errors} errors"
+    ));
+    (now, done)
+}
+
+fn bar(length: u64, template: &str) -> ProgressBar {
+    let bar = ProgressBar::new(length);
+    if let Ok(style) = ProgressStyle::with_template(template) {
+        bar.set_style(style.progress_chars("=> "));
+    }
+    bar
+}
+
+fn count_end(
+    ended: Result<Result<(), ClientError>, tokio::task::JoinError>,
+    stats: &RefCell<Stats>,
+) {
+    match ended {
+        Ok(Ok(())) => {}
+        Ok(Err(ClientError::Decode(error))) => {
+            let mut stats = stats.borrow_mut();
+            stats.error("decode");
+            stats.break_rule(|| format!("a message can't be read: {error}"));
+        }
+        Ok(Err(error)) => stats.borrow_mut().error(error.cause()),
+        Err(_) => stats.borrow_mut().error("bot_panicked"),
+    }
+}
+
+/// Measures how late this very thread is: when it is, the other times are its own.
+async fn watch_lag(stats: Rc<RefCell<Stats>>) {
+    let mut beat = interval(LAG_EVERY);
+    beat.set_missed_tick_behavior(MissedTickBehavior::Skip);
+    loop {
+        let due = beat.tick().await;
+        let mut stats = stats.borrow_mut();
+        if stats.measuring {
+            stats.harness_lag.record(due.elapsed());
+        }
+    }
+}
+
+/// Processor time of this thread, where the system tells.
+fn cpu_time() -> Option<Duration> {
+    let line = std::fs::read_to_string("/proc/thread-self/schedstat").ok()?;
+    Some(Duration::from_nanos(
+        line.split_whitespace().next()?.parse().ok()?,
+    ))
+}
