@@ -13,7 +13,7 @@ import { CODECS } from "../../clients/js/brightstar.js";
 const FOLDERS = ["../../worlds/meadow/page/", "../../clients/js/"].map((path) => new URL(path, import.meta.url));
 const TYPES = { ".html": "text/html", ".js": "text/javascript", ".css": "text/css", ".svg": "image/svg+xml" };
 /** As strict as a server may be: the page must work under it. */
-const CSP = "default-src 'self'; connect-src 'self' ws: wss:; base-uri 'none'; form-action 'self'; frame-ancestors 'none'";
+const CSP = "default-src 'self'; connect-src 'self' ws: wss:; base-uri 'none'; form-action 'none'; frame-ancestors 'none'";
 const CELL = 32;
 const RADIUS = 96;
 const HZ = 20;

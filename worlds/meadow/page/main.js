@@ -195,14 +195,19 @@ window.brightstar = {
   get game() {
     return game;
   },
-  /** Plain facts: `{state, you, self, seen, gold, mushrooms, entities, latency, frames}`. */
+  /** Plain facts; `self` where we draw ourselves, `seen` where the server does, `talking` whose bubbles are up. */
   get state() {
     if (!game) return { state: "start" };
     const { client, self, gold, mushrooms } = game;
     const entities = [...client.store.entities.values()].map(({ id, x, y, view: seen }) => ({ id, x, y, view: seen }));
     const seen = entities.find((entity) => entity.id === client.you) ?? null;
     const { frames } = client.received;
-    return { state: client.state, you: client.you, self, seen, gold, mushrooms, entities, latency: client.latency, frames };
+    const talking = [...painter.labels.bubbles.keys()];
+    return { state: client.state, you: client.you, self, seen, gold, mushrooms, entities, latency: client.latency, frames, talking };
+  },
+  /** Where a place of the meadow is on the page, in CSS pixels. */
+  screen(x, y) {
+    return { x: view.left(x) / view.ratio, y: view.top(y) / view.ratio };
   },
   /** Sets the light: a moment in milliseconds, or null for the server's. */
   set clock(ms) {

@@ -3,7 +3,7 @@
 // Invariant: painting the land takes a few rows per frame, never a whole map at once.
 
 import { FONT } from "./labels.js";
-import { METRES, VILLAGES, colour } from "./terrain.js";
+import { METRES, VILLAGES, colour, roadsForMap } from "./terrain.js";
 
 /** Pixels of the painted land per side: 4 m each. */
 const SIDE = 512;
@@ -61,9 +61,21 @@ export class MiniMap {
     ctx.fillRect(0, 0, width, width);
     ctx.imageSmoothingQuality = "high";
     ctx.drawImage(this.land, left(0), top(0), METRES * scale, METRES * scale);
+    if (this.whole) this.#roads(left, top, ratio);
     this.#dots(things, you, left, top, ratio);
     this.#villages(left, top, width, ratio);
     this.#self(left(self.x), top(self.y), ratio);
+  }
+
+  /** On the whole map roads are thinner than a pixel of the land: drawn as lines. */
+  #roads(left, top, ratio) {
+    const { ctx } = this;
+    ctx.strokeStyle = "#e6cd98";
+    ctx.lineWidth = 1.6 * ratio;
+    ctx.lineJoin = "round";
+    ctx.beginPath();
+    for (const road of roadsForMap) road.forEach(([x, y], i) => (i ? ctx.lineTo(left(x), top(y)) : ctx.moveTo(left(x), top(y))));
+    ctx.stroke();
   }
 
   #dots(things, you, left, top, ratio) {
