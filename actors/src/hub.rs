@@ -53,6 +53,9 @@ impl<W: World> std::fmt::Debug for Hub<W> {
     }
 }
 
+/// A logout, and the region that is to run it.
+type Logout<W> = (Arc<RegionHandle<W>>, Work<W>);
+
 /// What a hub knows.
 pub(crate) struct HubCore<W: World> {
     pub(crate) index: usize,
@@ -67,7 +70,7 @@ pub(crate) struct HubCore<W: World> {
     /// How often each region's actor was started, as far as heard.
     generations: RefCell<FxHashMap<RegionId, u32>>,
     /// Logouts that a full region has handed back. Bounded by the sessions.
-    leaving: RefCell<Vec<(Arc<RegionHandle<W>>, Work<W>)>>,
+    leaving: RefCell<Vec<Logout<W>>>,
     /// Sessions whose end was waiting for their last answer, which has come.
     answered: RefCell<Vec<SessionId>>,
     /// The partition's epoch that interest was last told by.

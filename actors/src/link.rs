@@ -20,7 +20,7 @@ use crate::directory::Placement;
 use crate::hub::{HubCore, reply};
 use crate::refusal::{Cause, Refusal};
 use crate::region::Work;
-use crate::session::{Core, Ending, Rate, Session, Socket, Turn};
+use crate::session::{Core, Ending, Farewell, Rate, Session, Socket, Turn};
 
 /// A message from a client of world `W`. Nobody can be a member of a channel yet, so what is
 /// published is not decoded.
@@ -216,8 +216,8 @@ impl<W: World> Link<W> {
         if let Some(message) = message {
             return Some(Outgoing::Message(message));
         }
-        if let Some(end) = self.socket.ended() {
-            return Some(Outgoing::Close(end));
+        if let Some(Farewell(why)) = self.socket.ended() {
+            return Some(Outgoing::Close(why));
         }
         self.with(|session| {
             if let Some((n, payload)) = session.core.events.next() {
@@ -245,8 +245,8 @@ impl<W: World> Link<W> {
             return;
         }
         let cause = match self.socket.ended() {
-            Some(Some(refusal)) => refusal.cause,
-            Some(None) => Cause::Bye,
+            Some(Farewell(Some(refusal))) => refusal.cause,
+            Some(Farewell(None)) => Cause::Bye,
             None => cause,
         };
         counter!("brightstar_disconnects_total", "cause" => cause.as_str()).increment(1);
@@ -274,8 +274,8 @@ impl<W: World> Link<W> {
     async fn until_open(&self) -> Result<(), Refusal> {
         loop {
             match self.socket.ended() {
-                Some(Some(refusal)) => return Err(refusal),
-                Some(None) => return Ok(()),
+                Some(Farewell(Some(refusal))) => return Err(refusal),
+                Some(Farewell(None)) => return Ok(()),
                 None if self.with(|session| session.ending.is_none()) == Some(true) => {
                     return Ok(());
                 }

@@ -36,10 +36,6 @@ struct Routes {
 
 impl Post {
     /// A post with no hub yet.
-    #[expect(
-        clippy::new_ret_no_self,
-        reason = "engine and runtime share it from the start"
-    )]
     pub fn new() -> Arc<Self> {
         Arc::default()
     }

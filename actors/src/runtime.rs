@@ -211,3 +211,6 @@ impl<W: World> Host<W> {
         SessionCounts { connected, away }
     }
 }
+
+#[cfg(test)]
+mod tests;

@@ -220,6 +220,10 @@ pub(crate) fn shard_of(id: SessionId, map: &Map) -> Home {
     map.shard_of(id.0.as_u64_pair().0)
 }
 
+/// How a socket ends: what its client is told. Nothing, when it said `bye` itself.
+#[derive(Debug, Clone)]
+pub(crate) struct Farewell(pub(crate) Option<Refusal>);
+
 /// One socket, as its session and its link see it.
 pub(crate) struct Socket {
     /// The codec it speaks.
@@ -227,7 +231,7 @@ pub(crate) struct Socket {
     /// Messages that must arrive: welcome, replies, `forget`, `pong`.
     pub(crate) lane: RefCell<VecDeque<ServerMessage<Payload>>>,
     /// Set once it ends: what the client is told.
-    end: RefCell<Option<Option<Refusal>>>,
+    end: RefCell<Option<Farewell>>,
     /// A frame may be composed.
     pub(crate) frame_due: Cell<bool>,
     /// Wakes whoever reads it.
@@ -260,13 +264,13 @@ impl Socket {
     }
 
     /// What the client is told at the end; `None` while the socket is open.
-    pub(crate) fn ended(&self) -> Option<Option<Refusal>> {
+    pub(crate) fn ended(&self) -> Option<Farewell> {
         self.end.borrow().clone()
     }
 
     /// Ends it. The first word counts.
     pub(crate) fn finish(&self, why: Option<Refusal>) {
-        self.end.borrow_mut().get_or_insert(why);
+        self.end.borrow_mut().get_or_insert(Farewell(why));
         self.reader.notify_one();
         self.writer.notify_one();
     }

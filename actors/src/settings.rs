@@ -42,7 +42,7 @@ impl Default for Settings {
             tick_hz: 20,
             queue_limit: 4096,
             window: 64,
-            session_linger: Duration::from_secs(60),
+            session_linger: Duration::from_mins(1),
             events_kept: 1024,
             control_lane: 256,
             commands_per_second: 10_000,

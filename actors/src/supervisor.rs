@@ -112,7 +112,7 @@ impl<W: World> Supervisor<W> {
         for (region, known) in placement.regions.iter().zip(&mut self.regions) {
             let figures = &region.figures;
             let busy = figures.busy_total();
-            let fresh = (busy - known.busy).as_secs_f64() / elapsed;
+            let fresh = busy.saturating_sub(known.busy).as_secs_f64() / elapsed;
             known.busy = busy;
             let load = figures.load() * (1.0 - SMOOTHING) + fresh.min(1.0) * SMOOTHING;
             figures.set_load(load);

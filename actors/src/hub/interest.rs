@@ -27,7 +27,7 @@ const STRIDE: f64 = 4.0;
 /// The cells that any session of the hub sees, per codec.
 #[derive(Debug, Default)]
 pub(crate) struct Slots {
-    slots: Vec<Slot>,
+    all: Vec<Slot>,
     free: Vec<usize>,
     index: FxHashMap<CellKey, usize>,
     /// What regions are to be told at the end of the hub's tick, in order.
@@ -136,7 +136,7 @@ impl Sight {
 impl Slots {
     fn enter(&mut self, key: CellKey) -> usize {
         if let Some(slot) = self.index.get(&key) {
-            self.slots[*slot].viewers += 1;
+            self.all[*slot].viewers += 1;
             return *slot;
         }
         let slot = Slot {
@@ -147,11 +147,11 @@ impl Slots {
             full: None,
             asked: true,
         };
-        let at = self.free.pop().unwrap_or(self.slots.len());
-        if at == self.slots.len() {
-            self.slots.push(slot);
+        let at = self.free.pop().unwrap_or(self.all.len());
+        if at == self.all.len() {
+            self.all.push(slot);
         } else {
-            self.slots[at] = slot;
+            self.all[at] = slot;
         }
         self.index.insert(key, at);
         self.wants.push((key, true));
@@ -159,7 +159,7 @@ impl Slots {
     }
 
     fn leave(&mut self, at: usize) {
-        let slot = &mut self.slots[at];
+        let slot = &mut self.all[at];
         slot.viewers -= 1;
         if slot.viewers == 0 {
             self.index.remove(&slot.key);
@@ -172,7 +172,7 @@ impl Slots {
     /// Takes in what a region tells of a cell.
     pub(crate) fn update(&mut self, update: &CellUpdate) {
         if let Some(at) = self.index.get(&update.key) {
-            let slot = &mut self.slots[*at];
+            let slot = &mut self.all[*at];
             slot.update(update);
             if slot.version.is_none() && !mem::replace(&mut slot.asked, true) {
                 self.wants.push((slot.key, true));
@@ -183,7 +183,7 @@ impl Slots {
     /// Something of the cells in `interval` was missed: asks for all of them in full.
     pub(crate) fn ask_again(&mut self, interval: Interval) {
         for at in self.index.values() {
-            let slot = &mut self.slots[*at];
+            let slot = &mut self.all[*at];
             if interval.contains(slot.key.cell) {
                 slot.forget();
                 slot.asked = true;
@@ -212,7 +212,7 @@ impl Slots {
     }
 
     fn catch_up(&mut self, at: usize, seen: &mut Option<u64>, parts: &mut Vec<Bytes>) {
-        let slot = &mut self.slots[at];
+        let slot = &mut self.all[at];
         if slot.version.is_none() || *seen == slot.version {
             return;
         }

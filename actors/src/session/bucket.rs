@@ -52,6 +52,6 @@ mod tests {
         let taken = |bucket: &mut Bucket, now| (0..100).filter(|_| bucket.take(now)).count();
         assert_eq!(taken(&mut bucket, start), 20);
         assert_eq!(taken(&mut bucket, start + Duration::from_millis(500)), 5);
-        assert_eq!(taken(&mut bucket, start + Duration::from_secs(60)), 20);
+        assert_eq!(taken(&mut bucket, start + Duration::from_mins(1)), 20);
     }
 }

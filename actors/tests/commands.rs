@@ -1,0 +1,193 @@
+//! One session's commands and inputs: in order, once, bounded.
+
+use std::time::Duration;
+
+use actors::Settings;
+use futures_util::FutureExt;
+use protocol::{ClientMessage, ErrorCode};
+
+use crate::client::{Client, resume};
+use crate::yard::{Command, Host, Input, Yard, run, settings};
+
+#[test]
+fn commands_and_inputs_keep_their_order_over_all_regions() {
+    run(async {
+        let host = Host::start(Yard::default(), settings()).await;
+        let mut ann = Client::login(&host, "ann").await;
+        let mut expected = Vec::new();
+        for n in 0..400_u64 {
+            // All over the map, so that the session's region changes again and again.
+            let (x, y) = ((n * 67 % 256) as f64, (n * 101 % 256) as f64);
+            ann.send(Command::At(x, y)).await;
+            ann.send(Command::Log(n)).await;
+            expected.push(n);
+            if n % 20 == 19 {
+                while ann.answers.len() < 40 {
+                    ann.step().await;
+                }
+                assert!(ann.answers.iter().all(|(_, answer)| answer.is_ok()));
+                let seqs: Vec<u64> = ann.answers.drain(..).map(|(seq, _)| seq).collect();
+                assert!(seqs.is_sorted(), "{seqs:?}");
+            }
+        }
+        assert_eq!(ann.ask(Command::Read).await.unwrap(), expected);
+        host.stop().await;
+    });
+}
+
+#[test]
+fn the_newest_input_wins_and_none_overtakes_a_command() {
+    run(async {
+        let host = Host::start(Yard::default(), settings()).await;
+        let mut ann = Client::login(&host, "ann").await;
+        host.yard.gate.shut();
+        let held = ann.send(Command::Hold).await;
+        ann.input(1, Input::Log(1)).await;
+        ann.input(2, Input::Log(2)).await;
+        let logged = ann.send(Command::Log(3)).await;
+        ann.input(3, Input::Log(4)).await;
+        ann.input(4, Input::Log(5)).await;
+        host.yard.gate.open();
+        ann.answer(held).await.unwrap();
+        ann.answer(logged).await.unwrap();
+        assert_eq!(ann.ask(Command::Read).await.unwrap(), [2, 3, 5]);
+        ann.until(|ann| ann.input_seq == 4).await;
+        host.stop().await;
+    });
+}
+
+#[test]
+fn the_window_stops_the_reader_and_opens_again() {
+    run(async {
+        let host = Host::start(Yard::default(), settings()).await;
+        let mut ann = Client::login(&host, "ann").await;
+        host.yard.gate.shut();
+        let first = ann.send(Command::Hold).await;
+        for n in 1..64 {
+            ann.send(Command::Log(n)).await;
+        }
+        let mut next = Box::pin(ann.send_as(first + 64, Command::Log(64)));
+        assert!((&mut next).now_or_never().is_none(), "the 65th waits");
+        host.yard.gate.open();
+        next.await.unwrap();
+        for seq in first..=first + 64 {
+            ann.answer(seq).await.unwrap();
+        }
+        host.stop().await;
+    });
+}
+
+#[test]
+fn a_command_is_done_once_and_answered_as_often_as_asked() {
+    run(async {
+        let host = Host::start(Yard::default(), settings()).await;
+        let mut ann = Client::login(&host, "ann").await;
+        host.yard.gate.shut();
+        let held = ann.send(Command::Hold).await;
+        let logged = ann.send(Command::Log(7)).await;
+        ann.send_as(logged, Command::Log(7)).await.unwrap();
+        host.yard.gate.open();
+        ann.answer(held).await.unwrap();
+        assert_eq!(
+            ann.answer(logged).await.unwrap(),
+            [1],
+            "once, though sent twice"
+        );
+        ann.send_as(logged, Command::Log(7)).await.unwrap();
+        assert_eq!(ann.answer(logged).await.unwrap(), [1], "from the record");
+        assert_eq!(ann.ask(Command::Read).await.unwrap(), [7]);
+        host.stop().await;
+    });
+}
+
+#[test]
+fn a_command_that_skips_ahead_ends_the_socket_but_not_the_session() {
+    run(async {
+        let host = Host::start(Yard::default(), settings()).await;
+        let mut ann = Client::login(&host, "ann").await;
+        ann.ask(Command::Log(1)).await.unwrap();
+        let refusal = ann.send_as(3, Command::Log(2)).await.unwrap_err();
+        assert_eq!(refusal.code, ErrorCode::BadMessage);
+        assert!(refusal.message.contains("the next one is 2"), "{refusal}");
+        assert_eq!(ann.end().await, Some(refusal));
+        let mut ann = Client::enter(&host.runtime, resume(&ann.welcome.resume, 0))
+            .await
+            .unwrap();
+        assert!(ann.welcome.resumed);
+        assert_eq!(ann.welcome.last_command, 1);
+        assert_eq!(ann.ask(Command::Read).await.unwrap(), [1]);
+        host.stop().await;
+    });
+}
+
+#[test]
+fn what_the_world_refuses_or_breaks_is_an_answer() {
+    run(async {
+        let host = Host::start(Yard::default(), settings()).await;
+        let mut ann = Client::login(&host, "ann").await;
+        let refused = ann.ask(Command::Refuse).await.unwrap_err();
+        assert_eq!(refused, (ErrorCode::Refused, "no".to_owned()));
+        assert_eq!(
+            ann.ask(Command::Panic).await.unwrap_err().0,
+            ErrorCode::Failed
+        );
+        assert_eq!(ann.ask(Command::Log(1)).await.unwrap(), [1]);
+        host.stop().await;
+    });
+}
+
+#[test]
+fn a_client_that_is_too_fast_is_told_the_limit() {
+    run(async {
+        let slow = Settings {
+            inputs_per_second: 5,
+            burst_seconds: 1,
+            ..settings()
+        };
+        let host = Host::start(Yard::default(), slow).await;
+        let mut ann = Client::login(&host, "ann").await;
+        let mut refusal = None;
+        for seq in 1..=50 {
+            let input = ClientMessage::Input {
+                seq,
+                payload: Input::Log(seq),
+            };
+            refusal = ann.say(input).await.err();
+            if refusal.is_some() {
+                assert!(seq > 5);
+                break;
+            }
+        }
+        let refusal = refusal.expect("the limit was met");
+        assert_eq!(refusal.code, ErrorCode::TooFast);
+        assert!(
+            refusal.message.contains("more than 5 inputs per second"),
+            "{refusal}"
+        );
+        assert_eq!(ann.end().await, Some(refusal));
+        host.stop().await;
+    });
+}
+
+#[test]
+fn nobody_can_publish_or_say_hello_again() {
+    run(async {
+        let host = Host::start(Yard::default(), settings()).await;
+        let ann = Client::login(&host, "ann").await;
+        let publish = ClientMessage::Publish {
+            channel: "world".to_owned(),
+            payload: serde::de::IgnoredAny,
+        };
+        assert_eq!(
+            ann.say(publish).await.unwrap_err().code,
+            ErrorCode::BadMessage
+        );
+        let bob = Client::login(&host, "bob").await;
+        let hello = ClientMessage::Hello(protocol::Hello::default());
+        assert_eq!(
+            bob.say(hello).await.unwrap_err().code,
+            ErrorCode::BadMessage
+        );
+        host.runtime.drain(Duration::from_secs(5)).await;
+    });
+}

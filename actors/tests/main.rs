@@ -1,0 +1,14 @@
+//! Tests of the actors through the gateway's side of them, with an engine in memory.
+//! Not here: what is private to a room; that is tested in the room.
+
+#![allow(
+    clippy::unwrap_used,
+    reason = "a test that unwraps shows where it failed"
+)]
+
+mod client;
+mod commands;
+mod interest;
+mod regions;
+mod sessions;
+mod yard;

@@ -1,0 +1,358 @@
+//! Lives here: the yard, a small world to test with, and a host that runs it.
+
+use std::collections::HashMap;
+use std::future::Future;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
+use std::time::Duration;
+
+use actors::{Post, Runtime, Settings};
+use parking_lot::{Condvar, Mutex};
+use serde::{Deserialize, Serialize};
+use world_data::{
+    Caller, Engine, Entity, Kinds, Map, Object, ObjectId, Options, Payload, Point, Ref, Step, Stop,
+    Task, Tick, World,
+};
+
+pub(crate) const METRES: f64 = 256.0;
+pub(crate) const RADIUS: f64 = 70.0;
+const BUGS: u32 = 40;
+/// Bugs fly a cell in about a second, so that borders are crossed often.
+const BUG_SPEED: f64 = 30.0;
+
+#[derive(Debug, Default)]
+pub(crate) struct Yard {
+    /// `Hold` waits here.
+    pub(crate) gate: Gate,
+    /// Bugs fly only while this is not set.
+    pub(crate) frozen: AtomicBool,
+    pub(crate) bugs: bool,
+    pub(crate) logins: AtomicUsize,
+    pub(crate) logouts: AtomicUsize,
+}
+
+/// A door that tasks wait at, to keep a region busy for as long as a test likes.
+#[derive(Debug, Default)]
+pub(crate) struct Gate {
+    state: Mutex<(bool, usize)>,
+    changed: Condvar,
+}
+
+impl Gate {
+    pub(crate) fn shut(&self) {
+        self.state.lock().0 = true;
+    }
+
+    pub(crate) fn open(&self) {
+        self.state.lock().0 = false;
+        self.changed.notify_all();
+    }
+
+    /// Waits until somebody waits at the gate.
+    pub(crate) fn until_held(&self) {
+        let mut state = self.state.lock();
+        while state.1 == 0 {
+            assert!(
+                !self
+                    .changed
+                    .wait_for(&mut state, Duration::from_secs(5))
+                    .timed_out()
+            );
+        }
+    }
+
+    fn pass(&self) {
+        let mut state = self.state.lock();
+        state.1 += 1;
+        self.changed.notify_all();
+        while state.0 {
+            assert!(
+                !self
+                    .changed
+                    .wait_for(&mut state, Duration::from_secs(20))
+                    .timed_out()
+            );
+        }
+        state.1 -= 1;
+    }
+}
+
+#[derive(Debug, Clone, Default, Serialize, Deserialize)]
+#[serde(default)]
+pub(crate) struct Walker {
+    pub(crate) name: String,
+    pub(crate) log: Vec<u64>,
+    hidden: bool,
+}
+
+impl Object for Walker {
+    const KIND: u16 = 1;
+    const NAME: &'static str = "walker";
+}
+
+#[derive(Debug, Clone, Default, Serialize, Deserialize)]
+#[serde(default)]
+pub(crate) struct Bug {
+    /// Radians.
+    heading: f64,
+}
+
+impl Object for Bug {
+    const KIND: u16 = 2;
+    const NAME: &'static str = "bug";
+}
+
+#[derive(Debug, Clone, Serialize, Deserialize)]
+pub(crate) enum Command {
+    /// Appends to the walker's log; answers its length.
+    Log(u64),
+    /// The walker's log.
+    Read,
+    /// The walker goes there at once.
+    At(f64, f64),
+    /// Sends so many events to oneself, numbered from the second on.
+    Events(u64, u64),
+    Hide(bool),
+    Refuse,
+    Panic,
+    /// Waits at the gate.
+    Hold,
+    /// Ends one's own session.
+    Leave,
+    /// All entities that can be seen: id, x and y in centimetres.
+    Census,
+}
+
+#[derive(Debug, Clone, Serialize, Deserialize)]
+pub(crate) enum Input {
+    Log(u64),
+}
+
+impl Yard {
+    fn me(who: &Caller) -> Result<Ref<Walker>, Stop> {
+        who.you
+            .map(Ref::new)
+            .ok_or_else(|| Stop::refused("no walker"))
+    }
+}
+
+impl World for Yard {
+    const NAME: &'static str = "yard";
+    type Command = Command;
+    type Reply = Vec<u64>;
+    type Input = Input;
+    type View = String;
+
+    fn map(&self) -> Map {
+        Map {
+            shards: 16,
+            ..Map::square(METRES)
+        }
+    }
+
+    fn view_radius(&self) -> f64 {
+        RADIUS
+    }
+
+    fn kinds(&self) -> Kinds {
+        Kinds::new().with::<Walker>().with::<Bug>()
+    }
+
+    fn genesis(&self, task: &mut Task<'_>) -> Result<(), Stop> {
+        for n in 0..if self.bugs { BUGS } else { 0 } {
+            let at = Point::new(task.random().f64() * METRES, task.random().f64() * METRES);
+            task.create_at(
+                Bug {
+                    heading: f64::from(n),
+                },
+                at,
+            )?;
+        }
+        Ok(())
+    }
+
+    fn login(&self, task: &mut Task<'_>, who: &Caller) -> Result<Option<ObjectId>, Stop> {
+        if who.name == "nobody" {
+            return Err(Stop::refused("nobody may not come in"));
+        }
+        self.logins.fetch_add(1, Ordering::SeqCst);
+        let walker = Walker {
+            name: who.name.clone(),
+            ..Walker::default()
+        };
+        let id = task
+            .create_at(walker, Point::new(METRES / 2.0, METRES / 2.0))?
+            .id();
+        task.bind(&format!("walkers/{}", who.name), id)?;
+        task.send(who.session, Payload::new(0_u64));
+        Ok(Some(id))
+    }
+
+    fn logout(&self, task: &mut Task<'_>, who: &Caller) -> Result<(), Stop> {
+        if who.name == "slow" {
+            self.gate.pass();
+        }
+        task.unbind(&format!("walkers/{}", who.name))?;
+        if let Some(you) = who.you {
+            task.remove(you)?;
+        }
+        self.logouts.fetch_add(1, Ordering::SeqCst);
+        Ok(())
+    }
+
+    fn command(
+        &self,
+        task: &mut Task<'_>,
+        who: &Caller,
+        command: &Command,
+    ) -> Result<Vec<u64>, Stop> {
+        let me = Self::me(who)?;
+        match command {
+            Command::Log(value) => task.update(me, |walker| {
+                walker.log.push(*value);
+                Ok(vec![walker.log.len() as u64])
+            }),
+            Command::Read => task.read(me, |walker| walker.log.clone()),
+            Command::At(x, y) => task.place(me.id(), Point::new(*x, *y)).map(|()| Vec::new()),
+            Command::Events(count, first) => {
+                (0..*count).for_each(|n| task.send(who.session, Payload::new(first + n)));
+                Ok(Vec::new())
+            }
+            Command::Hide(hidden) => task.update(me, |walker| {
+                walker.hidden = *hidden;
+                Ok(Vec::new())
+            }),
+            Command::Refuse => Err(Stop::refused("no")),
+            Command::Panic => panic!("told to"),
+            Command::Hold => {
+                self.gate.pass();
+                Ok(Vec::new())
+            }
+            Command::Leave => {
+                task.close(who.session, "as you wish");
+                Ok(Vec::new())
+            }
+            Command::Census => {
+                let mut all = Vec::new();
+                task.nearby(Point::new(METRES / 2.0, METRES / 2.0), METRES, |entity| {
+                    if self.view(entity).is_some() {
+                        let at = entity.at();
+                        all.extend([entity.id().raw(), cm(at.x as f32), cm(at.y as f32)]);
+                    }
+                })?;
+                Ok(all)
+            }
+        }
+    }
+
+    fn input(&self, task: &mut Task<'_>, who: &Caller, input: &Input) -> Result<(), Stop> {
+        let Input::Log(value) = input;
+        task.update(Self::me(who)?, |walker| {
+            walker.log.push(*value);
+            Ok(())
+        })
+    }
+
+    fn tick(&self, tick: &Tick<'_>, entity: Entity<'_>) -> Step {
+        let Some(bug) = entity.get::<Bug>() else {
+            return Step::Stay;
+        };
+        if self.frozen.load(Ordering::SeqCst) {
+            return Step::Stay;
+        }
+        let at = entity.at();
+        let way = BUG_SPEED * tick.seconds();
+        let to = Point::new(
+            at.x + bug.heading.cos() * way,
+            at.y + bug.heading.sin() * way,
+        );
+        let inside = |v: f64| (0.0..METRES).contains(&v);
+        if inside(to.x) && inside(to.y) {
+            Step::Go(to)
+        } else {
+            Step::become_(Bug {
+                heading: tick.random(entity.id()).f64() * 6.3,
+            })
+        }
+    }
+
+    fn view(&self, entity: Entity<'_>) -> Option<String> {
+        if let Some(walker) = entity.get::<Walker>() {
+            return (!walker.hidden).then(|| format!("{} {}", walker.name, walker.log.len()));
+        }
+        entity.get::<Bug>().map(|_| "bug".to_owned())
+    }
+}
+
+pub(crate) fn cm(metres: f32) -> u64 {
+    (f64::from(metres) * 100.0).round() as u64
+}
+
+/// A host with a yard.
+pub(crate) struct Host {
+    pub(crate) runtime: Runtime<Yard>,
+    pub(crate) yard: Arc<Yard>,
+}
+
+pub(crate) fn settings() -> Settings {
+    Settings {
+        workers: 2,
+        ..Settings::default()
+    }
+}
+
+impl Host {
+    pub(crate) async fn start(yard: Yard, settings: Settings) -> Self {
+        let (yard, post) = (Arc::new(yard), Post::new());
+        let options = Options {
+            regions: 9,
+            task_budget: Duration::from_secs(30),
+            ..Options::default()
+        };
+        let engine = Engine::in_memory(&*yard, options, Arc::<Post>::clone(&post)).unwrap();
+        let runtime = Runtime::start(engine, Arc::clone(&yard), post, settings).unwrap();
+        until(|| runtime.ready()).await;
+        Self { runtime, yard }
+    }
+
+    pub(crate) async fn stop(self) {
+        self.runtime.drain(Duration::from_secs(5)).await;
+        assert!(!self.runtime.ready());
+    }
+}
+
+/// Runs a test in an actix system.
+pub(crate) fn run(test: impl Future<Output = ()>) {
+    actix_rt::System::new().block_on(test);
+}
+
+/// Waits for something that happens on other threads; fails after ten seconds.
+pub(crate) async fn until(mut happened: impl FnMut() -> bool) {
+    let mut look = tokio::time::interval(Duration::from_millis(2));
+    for _ in 0..5000 {
+        if happened() {
+            return;
+        }
+        look.tick().await;
+    }
+    panic!("it did not happen");
+}
+
+/// Runs `act` on a thread of its own, as another socket thread does.
+pub(crate) async fn elsewhere<F, R>(act: impl FnOnce() -> F + Send + 'static) -> R
+where
+    F: Future<Output = R> + 'static,
+    R: Send + 'static,
+{
+    let (sender, result) = tokio::sync::oneshot::channel();
+    let arbiter = actix_rt::Arbiter::new();
+    let spawned = arbiter.spawn_fn(move || {
+        actix_rt::spawn(async move {
+            assert!(sender.send(act().await).is_ok());
+        });
+    });
+    assert!(spawned);
+    result.await.expect("the other thread's part went well")
+}
+
+pub(crate) type Positions = HashMap<u64, (u64, u64)>;
