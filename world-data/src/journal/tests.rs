@@ -93,7 +93,10 @@ fn three() -> Three {
 impl Three {
     /// What is read when the file holds `bytes`.
     fn with(&self, bytes: &[u8]) -> Result<Epochs, JournalError> {
-        fs::write(&self.file, bytes).unwrap();
+        // Not `fs::write`: cutting a file to nothing first costs a millisecond each time.
+        let file = File::options().write(true).open(&self.file).unwrap();
+        file.write_all_at(bytes, 0).unwrap();
+        file.set_len(bytes.len() as u64).unwrap();
         read(self.dir.path(), 2)
     }
 }
