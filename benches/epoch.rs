@@ -19,6 +19,7 @@ use std::path::Path;
 use std::sync::{Arc, Condvar, Mutex, PoisonError};
 
 use anyhow::{Context, Result, ensure};
+use heed::CommitOrAbort;
 use heed::byteorder::BigEndian;
 use heed::types::{Bytes, U64};
 use ledger::Ledger;
@@ -28,7 +29,7 @@ use world_data::{
     Call, Class, Done, Effect, EffectSink, Engine, Options, Outcome, Payload, SessionId, Worker,
 };
 
-use crate::harness::{Measure, Plan, compare, median, now, rate};
+use crate::harness::{Measure, Plan, compare, median, now, rate, time};
 use crate::sample::{ACCOUNTS, Choice, Pair, pairs};
 
 /// Transfers that may wait for the disk.
@@ -163,7 +164,7 @@ impl Ours {
     }
 
     /// One transfer; returns its epoch.
-    fn transfer(&mut self, (from, to): Pair) -> u64 {
+    fn transfer(&mut self, (from, to): Pair) -> Result<u64> {
         let call = Call {
             kind: "command",
             class: Class::Durable,
@@ -184,32 +185,40 @@ impl Ours {
                 outcome,
             })
         };
-        self.worker.execute(call, body, conclude).epoch
+        let report = self.worker.execute(call, body, conclude);
+        ensure!(
+            report.fault.is_none(),
+            "a transfer ended as {:?}",
+            report.fault
+        );
+        Ok(report.epoch)
     }
 
     /// Transfers per second, and the epoch of each.
     fn run(&mut self, pairs: &[Pair]) -> Result<(f64, Vec<u64>)> {
         let mut epochs = Vec::with_capacity(pairs.len());
-        let rate = rate(pairs.len(), || {
+        let (took, done) = time(|| -> Result<()> {
             for pair in pairs {
                 let done = self.asked.saturating_sub(WINDOW - 1);
                 self.released.wait_for(done);
-                epochs.push(self.transfer(*pair));
+                epochs.push(self.transfer(*pair)?);
             }
             self.released.wait_for(self.asked);
+            Ok(())
         });
-        Ok((rate, epochs))
+        done?;
+        Ok((pairs.len() as f64 / took.as_secs_f64(), epochs))
     }
 
     /// The median time of a transfer when there is nothing else to do.
     fn idle(&mut self, pairs: &[Pair]) -> Result<f64> {
         let times = pairs.iter().map(|pair| {
             let start = now();
-            self.transfer(*pair);
+            self.transfer(*pair)?;
             self.released.wait_for(self.asked);
-            start.elapsed().as_secs_f64()
+            Ok(start.elapsed().as_secs_f64())
         });
-        Ok(median(times.collect()))
+        Ok(median(times.collect::<Result<_>>()?))
     }
 }
 
@@ -254,7 +263,7 @@ fn append(folder: &Path, sets: &[Vec<u64>], transfers: usize) -> Result<f64> {
     Ok(rate)
 }
 
-/// A row as long as ours: home, id, length, and a MessagePack map with one field.
+/// A row as long as ours: home, id, length, and a `MessagePack` map with one field.
 fn row(account: u64, balance: i64) -> [u8; ROW_BYTES] {
     let mut row = [0; ROW_BYTES];
     row[..8].copy_from_slice(&account.to_be_bytes());
@@ -279,7 +288,7 @@ fn append_each(folder: &Path, count: usize) -> Result<f64> {
     Ok(median(times))
 }
 
-type Rows = heed::Database<U64<BigEndian>, Bytes>;
+type Rows = heed::Database<'static, U64<BigEndian>, Bytes>;
 
 /// LMDB without anything in front of it.
 struct Raw {
@@ -298,8 +307,12 @@ impl Raw {
                 .max_dbs(1)
                 .open(folder.path())?
         };
+        let made = env.create_databases_and_commit(env.write_txn()?, |opener, txn| {
+            let rows = opener.create_database::<U64<BigEndian>, Bytes>(txn, Some("rows"))?;
+            Ok::<_, heed::Error>(CommitOrAbort::<_, ()>::Commit(rows))
+        })?;
+        let rows: Rows = made.commit().context("the table was not made")?;
         let mut writing = env.write_txn()?;
-        let rows: Rows = env.create_database(&mut writing, Some("rows"))?;
         for account in 0..ACCOUNTS {
             rows.put(&mut writing, &account, &row(account, BALANCE))?;
         }

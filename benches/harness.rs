@@ -64,7 +64,8 @@ pub(crate) fn compare(
         return Ok(());
     }
     // One round for caches, branch predictors and lazily made things.
-    (ours()?, floor()?);
+    ours()?;
+    floor()?;
     let rounds = if plan.quick { QUICK_ROUNDS } else { ROUNDS };
     let mut rows = Vec::with_capacity(rounds);
     for _ in 0..rounds {

@@ -188,21 +188,19 @@ fn on_threads(
     work: &(impl Fn(&[Pair]) -> usize + Sync),
 ) -> (f64, usize) {
     let begin = Barrier::new(threads.len() + 1);
-    let mut done = 0;
-    let (took, ()) = std::thread::scope(|scope| {
-        let running: Vec<_> = threads
-            .iter()
-            .map(|pairs| {
-                let begin = &begin;
-                scope.spawn(move || {
-                    begin.wait();
-                    work(pairs)
-                })
+    let (took, done) = std::thread::scope(|scope| {
+        let start = |pairs| {
+            let begin = &begin;
+            scope.spawn(move || {
+                begin.wait();
+                work(pairs)
             })
-            .collect();
+        };
+        let running: Vec<_> = threads.iter().map(|pairs| start(pairs)).collect();
         begin.wait();
+        // A thread that panicked has done nothing.
         time(|| {
-            done = running
+            running
                 .into_iter()
                 .map(|thread| thread.join().unwrap_or(0))
                 .sum()

@@ -55,7 +55,7 @@ fn play(actions: &[String], regions: usize) -> Vec<String> {
 }
 
 proptest! {
-    #![proptest_config(ProptestConfig { cases: 48, ..ProptestConfig::default() })]
+    #![proptest_config(ProptestConfig { cases: 24, ..ProptestConfig::default() })]
 
     /// G6, as far as regions stand still: place changes nothing. And gold is neither made nor lost.
     #[test]
