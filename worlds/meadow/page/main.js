@@ -203,7 +203,9 @@ window.brightstar = {
     const seen = entities.find((entity) => entity.id === client.you) ?? null;
     const { frames } = client.received;
     const talking = [...painter.labels.bubbles.keys()];
-    return { state: client.state, you: client.you, self, seen, gold, mushrooms, entities, latency: client.latency, frames, talking };
+    const walking = game.target !== null;
+    const { state, you, latency } = client;
+    return { state, you, self, walking, seen, gold, mushrooms, entities, latency, frames, talking };
   },
   /** Where a place of the meadow is on the page, in CSS pixels. */
   screen(x, y) {
