@@ -39,6 +39,11 @@ pub struct EncodedFrame {
 }
 
 impl EncodedFrame {
+    /// A frame that came some other way than by a connection: from a recording, say.
+    pub fn new(codec: Codec, bytes: Bytes) -> Self {
+        Self { codec, bytes }
+    }
+
     /// Decodes it into `frame`, whose buffers are used again.
     ///
     /// # Errors

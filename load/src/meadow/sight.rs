@@ -2,7 +2,9 @@
 //! the map, no faster than allowed, in one cell only, and the bot itself always among it.
 //! Not here: what the bot wants (`wanderer`).
 //!
-//! Invariant: an entity is known once, in the cell that told of it last.
+//! Invariant: an entity is known as long as a cell that has told of it has not said that it left.
+//! Cells of several regions tell of a crossing at different times, so an entity may be in two
+//! cells, or in none, but only for as long as [`PATIENCE`].
 
 use std::time::Duration;
 
@@ -31,20 +33,49 @@ enum Kind {
     Other,
 }
 
+/// An entity as it was last seen.
 #[derive(Debug, Clone, Copy)]
 struct Seen {
-    cell: u64,
     x: f32,
     y: f32,
     kind: Kind,
+    cells: Cells,
 }
 
-/// Something that one cell has said of an entity and another has still to confirm.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-struct Claim {
-    entity: u64,
-    cell: u64,
+/// The cells that an entity is in: one, for a moment two. Of a third, which is wrong anyway, it
+/// is not noted where it was before.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+struct Cells([Option<u64>; 2]);
+
+impl Cells {
+    fn has(self, cell: u64) -> bool {
+        self.0.contains(&Some(cell))
+    }
+
+    fn add(&mut self, cell: u64) {
+        if !self.has(cell) {
+            self.0 = [Some(cell), self.0[0].or(self.0[1])];
+        }
+    }
+
+    fn remove(&mut self, gone: impl Fn(u64) -> bool) {
+        for place in &mut self.0 {
+            *place = place.filter(|cell| !gone(*cell));
+        }
+    }
+
+    fn count(self) -> usize {
+        self.0.iter().flatten().count()
+    }
+}
+
+/// An entity of which something has still to be said.
+#[derive(Debug, Clone, Copy)]
+struct Open {
+    id: u64,
     tick: u64,
+    /// The entity as it was seen last.
+    seen: Seen,
 }
 
 /// Of a view, only what it is.
@@ -61,10 +92,10 @@ pub(crate) struct Sight {
     period: Duration,
     frame: Frame,
     known: FxHashMap<u64, Seen>,
-    /// Entities that another cell has told of: this cell must say that they left.
-    leaving: Vec<Claim>,
-    /// Entities that left for this cell, which must tell of them.
-    coming: Vec<Claim>,
+    /// Entities that are in two cells.
+    doubled: Vec<Open>,
+    /// Entities that left all cells, for one that is in view.
+    between: Vec<Open>,
     last: Option<(u64, Instant)>,
     you_seen: u64,
 }
@@ -76,8 +107,8 @@ impl Sight {
             period: Duration::from_secs_f64(1.0 / f64::from(welcome.tick_hz.max(1))),
             frame: Frame::default(),
             known: FxHashMap::default(),
-            leaving: Vec::new(),
-            coming: Vec::new(),
+            doubled: Vec::new(),
+            between: Vec::new(),
             last: None,
             you_seen: 0,
         }
@@ -90,18 +121,21 @@ impl Sight {
             .map(|seen| [f64::from(seen.x), f64::from(seen.y)])
     }
 
-    /// The nearest coin within `reach` metres: its id, place and distance.
-    pub(crate) fn nearest_coin(&self, reach: f64) -> Option<(u64, [f64; 2], f64)> {
+    /// The nearest coin within `reach` metres: its id and place.
+    pub(crate) fn nearest_coin(&self, reach: f64) -> Option<(u64, [f64; 2])> {
         let here = self.you()?;
-        self.known
+        let coins = self
+            .known
             .iter()
-            .filter(|(_, seen)| seen.kind == Kind::Coin)
+            .filter(|(_, seen)| seen.kind == Kind::Coin);
+        coins
             .map(|(id, seen)| {
                 let at = [f64::from(seen.x), f64::from(seen.y)];
                 (*id, at, (at[0] - here[0]).hypot(at[1] - here[1]))
             })
             .filter(|(.., away)| *away <= reach)
             .min_by(|a, b| a.2.total_cmp(&b.2))
+            .map(|(id, at, _)| (id, at))
     }
 
     /// Another player in view, by chance.
@@ -123,38 +157,46 @@ impl Sight {
         }
     }
 
-    /// Looks at a frame; gives the number of the newest input that took effect.
+    /// Looks at a frame; gives the number of the newest input that took effect. Once the run is
+    /// over others log out anywhere, and nothing is said of an entity that is nowhere.
     pub(crate) fn see(
         &mut self,
         encoded: EncodedFrame,
+        going: bool,
         stats: &mut Stats,
     ) -> Result<u64, ClientError> {
         let (now, size) = (Instant::now(), encoded.size());
         let mut frame = std::mem::take(&mut self.frame);
         encoded.read(&mut frame)?;
         let reach = self.time(&frame, now, size, stats);
-        self.renew(&frame);
+        // In their order: what is told of a cell may be several steps, each on top of the last.
         for cell in frame.cells() {
+            if cell.full {
+                self.forget(&[cell.cell]);
+            }
             for entity in frame.entities(cell) {
                 self.see_entity(&frame, cell, entity, reach, stats)?;
             }
-        }
-        for cell in frame.cells() {
             for gone in frame.gone(cell) {
-                self.see_gone(frame.tick, cell, *gone);
+                self.see_gone(frame.tick, cell.cell, *gone);
             }
         }
-        self.check(frame.tick, stats);
+        if going {
+            self.check(frame.tick, stats);
+        }
         let newest = frame.input_seq;
         self.frame = frame;
         Ok(newest)
     }
 
-    /// These cells are no longer in view.
+    /// Nothing is known of these cells any more.
     pub(crate) fn forget(&mut self, cells: &[u64]) {
-        self.known.retain(|_, seen| !cells.contains(&seen.cell));
-        self.leaving.retain(|claim| !cells.contains(&claim.cell));
-        self.coming.retain(|claim| !cells.contains(&claim.cell));
+        self.known.retain(|_, seen| {
+            seen.cells.remove(|cell| cells.contains(&cell));
+            seen.cells.count() > 0
+        });
+        self.between
+            .retain(|open| !cells.iter().any(|cell| open.seen.cells.has(*cell)));
     }
 
     /// Counts the frame; gives how far anything may have moved since the one before.
@@ -178,21 +220,6 @@ impl Sight {
         (due.max(gap) + self.period).as_secs_f64() * SPEED * SLACK + STEP
     }
 
-    /// A full cell replaces what was known of it.
-    fn renew(&mut self, frame: &Frame) {
-        let mut full = frame
-            .cells()
-            .iter()
-            .filter(|cell| cell.full)
-            .map(|cell| cell.cell)
-            .peekable();
-        if full.peek().is_none() {
-            return;
-        }
-        let full: Vec<u64> = full.collect();
-        self.forget(&full);
-    }
-
     fn see_entity(
         &mut self,
         frame: &Frame,
@@ -209,17 +236,22 @@ impl Sight {
         {
             stats.break_rule(|| format!("entity {id} at ({x}, {y}) is off the map"));
         }
-        let before = self.known.get(&id).copied();
+        let known = self.known.get(&id).copied();
+        let before = known.or_else(|| self.take_between(id));
         let kind = match (frame.view(entity), before) {
             (Some(view), _) => match &*view.decode::<View<'_>>()?.k {
                 "player" => Kind::Player,
                 "coin" => Kind::Coin,
                 _ => Kind::Other,
             },
-            (None, Some(before)) => before.kind,
-            (None, None) => {
-                stats.break_rule(|| format!("entity {id} moved before it was shown"));
-                Kind::Other
+            (None, before) => {
+                if known.is_none_or(|known| !known.cells.has(cell.cell)) {
+                    let cell = cell.cell;
+                    stats.break_rule(|| {
+                        format!("entity {id} moved in cell {cell} before it was shown there")
+                    });
+                }
+                before.map_or(Kind::Other, |before| before.kind)
             }
         };
         if let Some(before) = before {
@@ -227,61 +259,78 @@ impl Sight {
             if way > reach {
                 stats.break_rule(|| format!("entity {id} moved {way:.2} m, {reach:.2} m is most"));
             }
-            if before.cell != cell.cell {
-                let (entity, cell, tick) = (id, before.cell, frame.tick);
-                self.leaving.push(Claim { entity, cell, tick });
-            }
         }
-        settle(&mut self.leaving, id, cell.cell);
-        settle(&mut self.coming, id, cell.cell);
-        self.known.insert(
-            id,
-            Seen {
-                cell: cell.cell,
-                x,
-                y,
-                kind,
-            },
-        );
+        let mut seen = Seen {
+            x,
+            y,
+            kind,
+            cells: known.map_or_else(Cells::default, |k| k.cells),
+        };
+        if known.is_some() && !seen.cells.has(cell.cell) {
+            self.doubled.push(Open {
+                id,
+                tick: frame.tick,
+                seen,
+            });
+        }
+        seen.cells.add(cell.cell);
+        self.known.insert(id, seen);
         Ok(())
     }
 
-    fn see_gone(&mut self, tick: u64, cell: &FrameCell, gone: Gone) {
-        settle(&mut self.leaving, gone.id, cell.cell);
-        settle(&mut self.coming, gone.id, cell.cell);
-        if self
-            .known
-            .get(&gone.id)
-            .is_none_or(|seen| seen.cell != cell.cell)
-        {
+    fn take_between(&mut self, id: u64) -> Option<Seen> {
+        let place = self.between.iter().position(|open| open.id == id)?;
+        Some(self.between.swap_remove(place).seen)
+    }
+
+    fn see_gone(&mut self, tick: u64, cell: u64, gone: Gone) {
+        let Some(seen) = self.known.get_mut(&gone.id) else {
+            // It came and went between two looks of that cell's region.
+            self.between
+                .retain(|open| open.id != gone.id || !open.seen.cells.has(cell));
+            return;
+        };
+        seen.cells.remove(|known| known == cell);
+        if seen.cells.count() > 0 {
             return;
         }
+        let mut seen = *seen;
         self.known.remove(&gone.id);
-        // Whether that cell is in view is not known here, but it is if it tells of anything.
+        // A cell that tells of anything is in view.
         if let Some(to) = gone.to
-            && self.known.values().any(|seen| seen.cell == to)
+            && self.known.values().any(|other| other.cells.has(to))
         {
-            self.coming.push(Claim {
-                entity: gone.id,
-                cell: to,
+            seen.cells.add(to);
+            self.between.push(Open {
+                id: gone.id,
                 tick,
+                seen,
             });
         }
     }
 
-    /// What must have been confirmed by now.
+    /// What must have been said by now.
     fn check(&mut self, tick: u64, stats: &mut Stats) {
-        let overdue = |claim: &Claim| tick > claim.tick + PATIENCE;
-        if self.leaving.iter().chain(&self.coming).any(overdue) {
-            for claim in self.leaving.extract_if(.., |claim| overdue(claim)) {
-                let Claim { entity, cell, .. } = claim;
-                stats.break_rule(|| format!("entity {entity} is in cell {cell} and another"));
+        let known = &self.known;
+        self.doubled.retain(|open| {
+            let Some(seen) = known.get(&open.id).filter(|seen| seen.cells.count() > 1) else {
+                return false;
+            };
+            let overdue = tick > open.tick + PATIENCE;
+            if overdue {
+                let (id, cells) = (open.id, seen.cells.0);
+                stats.break_rule(|| format!("entity {id} is in two cells: {cells:?}"));
             }
-            for claim in self.coming.extract_if(.., |claim| overdue(claim)) {
-                let Claim { entity, cell, .. } = claim;
-                stats.break_rule(|| format!("entity {entity} went to cell {cell}, not seen there"));
+            !overdue
+        });
+        self.between.retain(|open| {
+            let overdue = tick > open.tick + PATIENCE;
+            if overdue {
+                let (id, cells) = (open.id, open.seen.cells.0);
+                stats.break_rule(|| format!("entity {id} went to {cells:?}, not seen there"));
             }
-        }
+            !overdue
+        });
         match self.you {
             Some(you) if !self.known.contains_key(&you) => {
                 if tick > self.you_seen + PATIENCE {
@@ -294,9 +343,5 @@ impl Sight {
     }
 }
 
-/// A cell has said what it had to say of an entity.
-fn settle(claims: &mut Vec<Claim>, entity: u64, cell: u64) {
-    if !claims.is_empty() {
-        claims.retain(|claim| (claim.entity, claim.cell) != (entity, cell));
-    }
-}
+#[cfg(test)]
+mod tests;

@@ -94,7 +94,7 @@ impl Wanderer {
             .sight
             .nearest_coin(STRIDE)
             .filter(|_| self.rng.random_bool(0.7));
-        let target = coin.map_or_else(|| self.stride(here), |(_, at, _)| at);
+        let target = coin.map_or_else(|| self.stride(here), |(_, at)| at);
         let seq = connection.input(&Input::Go(target)).await?;
         if self.inputs.len() == MAX_INPUTS {
             self.inputs.pop_front();
@@ -116,9 +116,7 @@ impl Wanderer {
     }
 
     async fn wish(&mut self, connection: &mut Connection<Meadow>) -> Result<(), ClientError> {
-        if let Some((coin, _, away)) = self.sight.nearest_coin(NEAR)
-            && away <= NEAR
-        {
+        if let Some((coin, _)) = self.sight.nearest_coin(NEAR) {
             return self.command(connection, "pick", Command::Pick(coin)).await;
         }
         match self.rng.random_range(0..100) {
@@ -215,7 +213,7 @@ impl Bot for Wanderer {
         &mut self,
         update: Update<Meadow>,
         _: &mut Connection<Meadow>,
-        _: bool,
+        going: bool,
     ) -> Result<(), ClientError> {
         match update {
             Update::Reply { seq, outcome } => {
@@ -224,7 +222,7 @@ impl Bot for Wanderer {
                 }
             }
             Update::Frame(frame) => {
-                let newest = self.sight.see(frame, &mut self.stats.borrow_mut())?;
+                let newest = self.sight.see(frame, going, &mut self.stats.borrow_mut())?;
                 self.input_took_effect(newest);
             }
             Update::Forget(cells) => self.sight.forget(&cells),

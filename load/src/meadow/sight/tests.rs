@@ -1,0 +1,187 @@
+//! Lives here: frames that can be true and frames that can't, and what the bots make of them.
+
+use brightstar_client::{Codec, EncodedFrame, Welcome};
+use protocol::{CellPart, EntityPart, Gone, encode_view, frame};
+
+use super::{PATIENCE, Sight};
+use crate::stats::Stats;
+
+const YOU: u64 = 1;
+
+/// A bot's eyes, and a tick after which it has seen itself in cell 0 at (10, 10).
+struct Eyes {
+    sight: Sight,
+    stats: Stats,
+    tick: u64,
+}
+
+fn part(
+    cell: u64,
+    full: bool,
+    entities: &[(u64, f32, bool)],
+    gone: &[(u64, Option<u64>)],
+) -> CellPart {
+    let codec = Codec::MessagePack;
+    let view = encode_view(codec, &serde_json::json!({ "k": "player", "name": "x" })).unwrap();
+    let entities = entities.iter().map(|&(id, x, shown)| EntityPart {
+        id,
+        x,
+        y: 10.0,
+        view: shown.then_some(&*view),
+    });
+    let gone = gone.iter().map(|&(id, to)| Gone { id, to });
+    CellPart::encode(codec, cell, full, entities, gone)
+}
+
+impl Eyes {
+    fn open() -> Self {
+        let welcome = Welcome {
+            session: "00000000-0000-0000-0000-000000000001".parse().unwrap(),
+            resume: String::new(),
+            resumed: false,
+            last_command: 0,
+            tick_hz: 20,
+            cell: 32.0,
+            view_radius: 96.0,
+            you: Some(YOU),
+        };
+        let mut eyes = Self {
+            sight: Sight::new(&welcome),
+            stats: Stats::new(),
+            tick: 0,
+        };
+        eyes.see(&[
+            part(0, true, &[(YOU, 10.0, true)], &[]),
+            part(1, true, &[(9, 40.0, true)], &[]),
+        ]);
+        assert_eq!(eyes.wrong(), Vec::<String>::new());
+        eyes
+    }
+
+    fn see(&mut self, parts: &[CellPart]) {
+        self.tick += 1;
+        let bytes = frame(
+            Codec::MessagePack,
+            self.tick,
+            0,
+            1.0,
+            parts.iter().map(|part| &**part),
+        );
+        let encoded = EncodedFrame::new(Codec::MessagePack, bytes);
+        self.sight.see(encoded, true, &mut self.stats).unwrap();
+    }
+
+    fn wait(&mut self) {
+        (0..=PATIENCE + 1).for_each(|_| self.see(&[]));
+    }
+
+    fn wrong(&mut self) -> Vec<String> {
+        assert_eq!(self.stats.broken, self.stats.examples.len() as u64);
+        self.stats.broken = 0;
+        std::mem::take(&mut self.stats.examples)
+    }
+}
+
+#[test]
+fn a_crossing_may_be_told_in_any_order() {
+    let left = part(0, false, &[], &[(YOU, Some(1))]);
+    let came = part(1, false, &[(YOU, 10.5, true)], &[]);
+    for frames in [
+        vec![vec![left.clone(), came.clone()]],
+        vec![vec![came.clone(), left.clone()]],
+        vec![vec![left.clone()], vec![came.clone()]],
+        vec![vec![came.clone()], vec![left.clone()]],
+        // Cell 1 in several steps, the last of which is told before cell 0's.
+        vec![vec![
+            part(1, true, &[(9, 40.0, true)], &[]),
+            came.clone(),
+            left.clone(),
+        ]],
+    ] {
+        let mut eyes = Eyes::open();
+        for parts in &frames {
+            eyes.see(parts);
+        }
+        eyes.wait();
+        assert_eq!(eyes.wrong(), Vec::<String>::new(), "{frames:?}");
+        assert_eq!(eyes.sight.you(), Some([10.5, 10.0]));
+    }
+}
+
+#[test]
+fn a_cell_that_is_told_in_steps_is_read_in_steps() {
+    let mut eyes = Eyes::open();
+    // There and back, and there again, collapsed into one frame: cell 1's steps come last.
+    eyes.see(&[
+        part(0, false, &[], &[(YOU, Some(1))]),
+        part(0, false, &[(YOU, 10.5, true)], &[]),
+        part(0, false, &[], &[(YOU, Some(1))]),
+        part(1, false, &[(YOU, 10.2, true)], &[]),
+        part(1, false, &[], &[(YOU, Some(0))]),
+        part(1, false, &[(YOU, 10.7, true)], &[]),
+    ]);
+    eyes.wait();
+    assert_eq!(eyes.wrong(), Vec::<String>::new());
+    assert_eq!(eyes.sight.you(), Some([10.7_f32.into(), 10.0]));
+}
+
+#[test]
+fn what_can_not_be_true_is_named() {
+    for (parts, words) in [
+        (
+            vec![part(0, false, &[(5, 10.0, false)], &[])],
+            "before it was shown",
+        ),
+        (
+            vec![part(0, false, &[(YOU, 60.0, false)], &[])],
+            "moved 50.00 m",
+        ),
+        (
+            vec![part(0, false, &[(5, 2049.0, true)], &[])],
+            "off the map",
+        ),
+        (
+            vec![part(1, false, &[(YOU, 10.5, true)], &[])],
+            "is in two cells",
+        ),
+        (
+            vec![part(0, false, &[], &[(YOU, None)])],
+            "does not see itself",
+        ),
+        (vec![part(0, true, &[], &[])], "does not see itself"),
+        (
+            vec![part(
+                0,
+                true,
+                &[(YOU, 10.0, true), (6, 10.0, true)],
+                &[(6, Some(1))],
+            )],
+            "entity 6 went to [Some(1), None], not seen there",
+        ),
+    ] {
+        let mut eyes = Eyes::open();
+        eyes.see(&parts);
+        eyes.wait();
+        let wrong = eyes.wrong();
+        assert!(
+            wrong.len() == 1 && wrong[0].contains(words),
+            "{words}: {wrong:?}"
+        );
+    }
+    let mut eyes = Eyes::open();
+    eyes.tick -= 1;
+    eyes.see(&[]);
+    assert!(eyes.wrong()[0].contains("tick 1 after tick 1"));
+}
+
+#[test]
+fn what_is_out_of_view_is_forgotten() {
+    let mut eyes = Eyes::open();
+    eyes.see(&[part(0, false, &[(5, 12.0, true)], &[])]);
+    eyes.sight.forget(&[1]);
+    // Nothing of cell 1 is known, so nobody has to appear there.
+    eyes.see(&[part(0, false, &[], &[(5, Some(1))])]);
+    eyes.wait();
+    assert_eq!(eyes.wrong(), Vec::<String>::new());
+    assert_eq!(eyes.sight.known.len(), 1);
+}
