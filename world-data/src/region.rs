@@ -207,13 +207,18 @@ impl State {
     }
 
     /// Puts an object into its home, which is in memory.
-    pub(crate) fn insert(&mut self, mut slot: Slot) -> u32 {
-        slot.used = self.round;
-        self.entities += usize::from(slot.id.is_entity());
+    pub(crate) fn insert(&mut self, slot: Slot) -> u32 {
         let at = match self.free.pop() {
             Some(at) => at,
             None => self.slots.len() as u32,
         };
+        self.insert_at(at, slot);
+        at
+    }
+
+    fn insert_at(&mut self, at: u32, mut slot: Slot) {
+        slot.used = self.round;
+        self.entities += usize::from(slot.id.is_entity());
         let home = self.homes.entry(slot.home).or_default();
         slot.member_at = home.members.len() as u32;
         home.members.push(at);
@@ -226,10 +231,10 @@ impl State {
         let slots = &self.slots;
         self.index
             .insert_unique(hash(id), at, |at| hash(slots[*at as usize].id));
-        at
     }
 
-    /// Takes an object out; its slot is the next to be given away.
+    /// Takes an object out. Its slot stays empty until [`State::free`] gives it away: as long as the
+    /// run may be undone, what it noted of the slot must find nothing else there.
     pub(crate) fn take(&mut self, at: u32) -> Slot {
         let slot = &mut self.slots[at as usize];
         let empty = Slot {
@@ -240,8 +245,12 @@ impl State {
         forget(&mut self.index, slot.id, at);
         self.entities -= usize::from(slot.id.is_entity());
         self.unlink(slot.home, slot.member_at);
-        self.free.push(at);
         slot
+    }
+
+    /// Lets a slot that was taken be used again.
+    pub(crate) fn free(&mut self, at: u32) {
+        self.free.push(at);
     }
 
     fn unlink(&mut self, home: Home, member_at: u32) {
@@ -253,9 +262,9 @@ impl State {
         }
     }
 
-    /// Puts back what `take` took, into the same slot, when all that came later is undone.
-    pub(crate) fn put_back(&mut self, slot: Slot) {
-        self.insert(slot);
+    /// Puts back what `take` took from slot `at`.
+    pub(crate) fn put_back(&mut self, at: u32, slot: Slot) {
+        self.insert_at(at, slot);
     }
 
     /// Moves an object to another home of this region, which is in memory.

@@ -50,6 +50,7 @@ pub(crate) enum Undo {
     },
     Taken {
         held: usize,
+        at: u32,
         slot: Box<Slot>,
         to: Option<Home>,
     },
@@ -221,9 +222,15 @@ impl<'w> Runner<'w> {
             if let Some(slot) = self.held[held].state.slot_of(id) {
                 return Ok(Some((held, slot)));
             }
-            // Either it moved before the lock was taken, and its new place is known; or its home
-            // is in memory without it, and it is gone.
-            if self.shared.places.get(id).is_none() {
+            let moved = match self.shared.places.get(id) {
+                // It went elsewhere before the lock was taken; or this very task removed it: nobody
+                // else changes what is known of a region that is held.
+                Some(now) => now != home,
+                // It is not in memory. LMDB is at an older state, so it is gone; unless it went
+                // elsewhere, got to disk there, and was evicted.
+                None => self.stored_home(id)?.is_some_and(|now| now != home),
+            };
+            if !moved {
                 return Ok(None);
             }
         }
@@ -312,12 +319,12 @@ impl<'w> Runner<'w> {
     }
 
     pub(crate) fn remove(&mut self, (held, at): Spot) {
+        // Its place is forgotten when the task commits: until then, whoever looks for it has to
+        // wait for this region and must not take it for gone.
         let slot = self.held[held].state.take(at);
-        if slot.id.is_entity() {
-            self.shared.places.forget(slot.id);
-        }
         self.run.undo.push(Undo::Taken {
             held,
+            at,
             slot: Box::new(slot),
             to: None,
         });
@@ -359,6 +366,7 @@ impl<'w> Runner<'w> {
             (moved.lane_set, moved.lazy, moved.news, moved.writer) = (0, false, News::None, 0);
             self.run.undo.push(Undo::Taken {
                 held: spot.0,
+                at: spot.1,
                 slot: Box::new(slot),
                 to: Some(to),
             });
@@ -433,21 +441,26 @@ impl<'w> Runner<'w> {
                     }
                     state.slots[slot as usize].at = at;
                 }
-                Undo::Created { held, slot, new } => {
-                    let slot = self.held[held].state.take(slot);
+                Undo::Created {
+                    held,
+                    slot: at,
+                    new,
+                } => {
+                    let slot = self.held[held].state.take(at);
+                    self.held[held].state.free(at);
                     if new {
                         self.shared.live.fetch_sub(1, Ordering::Relaxed);
                         self.shared.places.forget(slot.id);
                     }
                 }
-                Undo::Taken { held, slot, to } => {
+                Undo::Taken { held, at, slot, to } => {
                     if slot.id.is_entity() {
                         self.shared.places.set(slot.id, slot.home);
                     }
                     if to.is_none() {
                         self.shared.live.fetch_add(1, Ordering::Relaxed);
                     }
-                    self.held[held].state.put_back(*slot);
+                    self.held[held].state.put_back(at, *slot);
                 }
                 Undo::Name {
                     held,
@@ -587,26 +600,30 @@ impl<'w> Runner<'w> {
                 } => {
                     let state = &mut *self.held[held].state;
                     lay(held, state, Settled::Put(slot));
-                    let (id, to) = (
-                        state.slots[slot as usize].id,
-                        state.slots[slot as usize].home,
-                    );
-                    if to == home {
+                    let moved = &state.slots[slot as usize];
+                    let id = moved.id;
+                    // Empty: it went on to another region, or was removed.
+                    let to = match &moved.value {
+                        Some(_) => Some(moved.home),
+                        None => self.shared.places.get(id),
+                    };
+                    if to == Some(home) {
                         state.tell(slot, News::Moved);
                     } else {
                         lay(held, state, Settled::Left(home));
-                        state.feed.left(Gone {
-                            id,
-                            from: home,
-                            to: Some(to),
-                        });
+                        let from = home;
+                        state.feed.left(Gone { id, from, to });
                         state.tell(slot, News::Changed);
                     }
                 }
-                Undo::Taken { held, slot, to } => {
+                Undo::Taken { held, at, slot, to } => {
                     let state = &mut *self.held[held].state;
                     lay(held, state, Settled::Taken(&slot, to.is_none()));
+                    state.free(at);
                     if slot.id.is_entity() {
+                        if to.is_none() {
+                            self.shared.places.forget(slot.id);
+                        }
                         state.feed.left(Gone {
                             id: slot.id,
                             from: slot.home,

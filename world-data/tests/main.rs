@@ -1,0 +1,18 @@
+//! Lives here: the proofs of the engine, as one binary: what is promised, shown on the engine from
+//! outside. Not here: tests of single files, which stand beside them.
+//!
+//! Read `palette` first: it shows each call of a task once. `simulation` is the strongest proof: a
+//! seed decides who runs when and what breaks, and the model says what must come of it.
+
+#![allow(
+    clippy::unwrap_used,
+    reason = "in a test the line that failed is the message"
+)]
+
+mod agreement;
+mod draw;
+mod ground;
+mod history;
+mod model;
+mod programs;
+mod snapshot;
