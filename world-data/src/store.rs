@@ -33,6 +33,9 @@ const MAX_READERS: u32 = 1024;
 /// Dead letters kept: the newest.
 pub(crate) const MAX_DEAD_LETTERS: usize = 10_000;
 
+/// The system's number for a failed write.
+const EIO: i32 = 5;
+
 type Table = Database<'static, Bytes, Bytes>;
 
 /// Keys of `meta` that the store itself writes; no record may change them.
@@ -57,6 +60,12 @@ pub(crate) enum StoreError {
         "no room on the disk to {0}. Make room and start again; all that was acknowledged is safe"
     )]
     NoSpace(&'static str),
+    /// A write did not reach the disk; LMDB is as it was before.
+    #[error(
+        "the disk is full or failing: can't {0}. If it is full, make room and start again; all that \
+         was acknowledged is safe"
+    )]
+    NotWritten(&'static str),
     /// LMDB refused; it is as it was before.
     #[error("can't {what}: {source}")]
     Lmdb {
@@ -76,6 +85,8 @@ impl StoreError {
             heed::Error::Io(error) if error.kind() == std::io::ErrorKind::StorageFull => {
                 Self::NoSpace(what)
             }
+            // LMDB's word for a write that was cut short, as by a disk that fills up.
+            heed::Error::Io(error) if error.raw_os_error() == Some(EIO) => Self::NotWritten(what),
             _ => Self::Lmdb { what, source },
         }
     }
