@@ -16,6 +16,10 @@ const PATIENCE: Duration = Duration::from_secs(10);
 
 pub(crate) type Answer = Result<Vec<u64>, (ErrorCode, String)>;
 
+/// The socket was closed, and this is why; after `bye` there is no reason.
+#[derive(Debug, Clone)]
+pub(crate) struct Closed(Option<Refusal>);
+
 /// What a client knows of an entity.
 #[derive(Debug, Clone, PartialEq)]
 pub(crate) struct Known {
@@ -40,7 +44,7 @@ pub(crate) struct Client {
     pub(crate) frames: u64,
     pub(crate) fulls: u64,
     pub(crate) input_seq: u64,
-    pub(crate) closed: Option<Option<Refusal>>,
+    pub(crate) closed: Option<Closed>,
 }
 
 pub(crate) fn entry(name: &str, codec: Codec) -> Entry {
@@ -143,7 +147,7 @@ impl Client {
         while self.closed.is_none() {
             self.step().await;
         }
-        self.closed.clone().flatten()
+        self.closed.clone().and_then(|Closed(why)| why)
     }
 
     /// Reads until `happened`.
@@ -160,7 +164,7 @@ impl Client {
         match next(&self.link, self.codec).await {
             Next::Message(message) => self.take(message),
             Next::Frame(bytes) => self.take_frame(bytes),
-            Next::Close(why) => self.closed = Some(why),
+            Next::Close(why) => self.closed = Some(Closed(why)),
         }
     }
 

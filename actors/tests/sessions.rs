@@ -1,5 +1,6 @@
 //! How sessions come, outlive their sockets, move, and go.
 
+use std::sync::Arc;
 use std::sync::atomic::Ordering;
 use std::time::Duration;
 
@@ -144,7 +145,7 @@ fn a_second_login_takes_the_account_over() {
         host.yard.gate.shut();
         old.send(Command::Hold).await;
         let runtime = host.runtime.clone();
-        let (yard, session) = (host.yard.clone(), old.welcome.session);
+        let (yard, session) = (Arc::clone(&host.yard), old.welcome.session);
         let new = elsewhere(move || async move {
             let entering = Client::enter(&runtime, entry("ann", Codec::Json));
             let opening = async {
@@ -301,7 +302,7 @@ fn a_drain_answers_what_is_under_way_and_logs_everybody_out() {
         away.link.closed(Cause::Closed);
         host.yard.gate.shut();
         let held = ann.send(Command::Hold).await;
-        let (runtime, yard) = (host.runtime.clone(), host.yard.clone());
+        let (runtime, yard) = (host.runtime.clone(), Arc::clone(&host.yard));
         let draining = actix_rt::spawn(async move {
             runtime.drain(Duration::from_secs(10)).await;
         });
