@@ -128,7 +128,7 @@ impl Drop for Server {
     fn drop(&mut self) {
         drop(self.child.stdin.take());
         if let Err(error) = self.child.wait() {
-            eprintln!("a server did not end: {error}");
+            println!("# a server did not end: {error}");
         }
     }
 }
