@@ -4,7 +4,7 @@
 use std::io::IsTerminal;
 use std::str::FromStr;
 
-use tracing_subscriber::filter::Targets;
+use tracing_subscriber::filter::{LevelFilter, Targets};
 use tracing_subscriber::layer::SubscriberExt;
 use tracing_subscriber::util::SubscriberInitExt;
 use tracing_subscriber::{Layer, fmt};
@@ -40,12 +40,17 @@ pub(crate) fn start(log: &Log) -> Result<(), ConfigError> {
 /// # Errors
 /// Names the value and what is allowed.
 pub(crate) fn parse_level(level: &str) -> Result<Targets, ConfigError> {
-    Targets::from_str(level).map_err(|error| {
+    let wrong = |why: String| {
         ConfigError(format!(
-            "log.level = \"{level}\": {error}; allowed are error, warn, info, debug, trace, off, \
-             or a list like info,actors=debug"
+            "log.level = \"{level}\": {why}; allowed are error, warn, info, debug, trace, off, or \
+             a list like info,actors=debug"
         ))
-    })
+    };
+    // A bare word that is no level would be taken for a target, and silence everything else.
+    for word in level.split(',').map(str::trim).filter(|word| !word.contains('=')) {
+        LevelFilter::from_str(word).map_err(|_| wrong(format!("`{word}` is no level")))?;
+    }
+    Targets::from_str(level).map_err(|error| wrong(error.to_string()))
 }
 
 /// Makes panics lines of the log, then does what was done before.

@@ -20,12 +20,12 @@ const KILLS: u32 = 3;
 const SEED: u64 = 1;
 
 /// How often to kill.
-pub fn kills() -> u32 {
+pub(crate) fn kills() -> u32 {
     from_environment("BRIGHTSTAR_KILLS").unwrap_or(KILLS)
 }
 
 /// What to seed the campaign's random numbers with.
-pub fn seed() -> u64 {
+pub(crate) fn seed() -> u64 {
     from_environment("BRIGHTSTAR_SEED").unwrap_or(SEED)
 }
 
@@ -36,7 +36,7 @@ fn from_environment<T: std::str::FromStr>(name: &str) -> Option<T> {
 }
 
 /// A running server.
-pub struct Host {
+pub(crate) struct Host {
     child: Child,
     address: SocketAddr,
     log: PathBuf,
@@ -44,13 +44,20 @@ pub struct Host {
 
 impl Host {
     /// Starts `binary` on the data in `folder`, on a free port, and waits until it is ready.
-    pub fn start(binary: &str, folder: &Path, flags: &[&str]) -> Self {
+    pub(crate) fn start(binary: &str, folder: &Path, flags: &[&str]) -> Self {
         let log = folder.join("server.log");
-        let file = OpenOptions::new().create(true).append(true).open(&log).unwrap();
+        let file = OpenOptions::new()
+            .create(true)
+            .append(true)
+            .open(&log)
+            .unwrap();
         let mut child = Command::new(binary)
             .args(["serve", "--listen", "127.0.0.1:0", "--data"])
             .arg(folder.join("data"))
             .args(flags)
+            // `census` and `total` read a whole world from a cold store, here in a debug build on a
+            // busy machine; how long that takes is not what a campaign looks at.
+            .env("BRIGHTSTAR_ENGINE__TASK_BUDGET_MS", "10000")
             .stdin(Stdio::null())
             .stdout(Stdio::piped())
             .stderr(file)
@@ -67,8 +74,14 @@ impl Host {
         });
         drop(reader);
         let address = said.recv_timeout(READY_LIMIT).ok().flatten();
-        let mut host = Self { child, address: ([127, 0, 0, 1], 0).into(), log };
-        let Some(address) = address else { host.fail("said no address") };
+        let mut host = Self {
+            child,
+            address: ([127, 0, 0, 1], 0).into(),
+            log,
+        };
+        let Some(address) = address else {
+            host.fail("said no address")
+        };
         host.address = address;
         if !host.is_ready() {
             host.fail("is not ready, though it said its address");
@@ -77,23 +90,33 @@ impl Host {
     }
 
     /// Where its WebSocket is.
-    pub fn url(&self) -> String {
+    pub(crate) fn url(&self) -> String {
         format!("ws://{}/v1/ws", self.address)
     }
 
     /// Ends it at once, as a power cut would end it (but for what the kernel holds).
-    pub fn kill(mut self) {
-        assert!(self.child.try_wait().unwrap().is_none(), "it ended by itself:\n{}", self.tail());
+    pub(crate) fn kill(mut self) {
+        assert!(
+            self.child.try_wait().unwrap().is_none(),
+            "it ended by itself:\n{}",
+            self.tail()
+        );
         self.child.kill().unwrap();
         self.child.wait().unwrap();
-        assert!(!self.tail().contains("panicked"), "a panic in the log:\n{}", self.tail());
+        assert!(
+            !self.tail().contains("panicked"),
+            "a panic in the log:\n{}",
+            self.tail()
+        );
     }
 
     fn is_ready(&self) -> bool {
         let ask = || -> std::io::Result<String> {
             let mut socket = TcpStream::connect_timeout(&self.address, READY_LIMIT)?;
             socket.set_read_timeout(Some(READY_LIMIT))?;
-            socket.write_all(b"GET /readyz HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\n\r\n")?;
+            socket.write_all(
+                b"GET /readyz HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\n\r\n",
+            )?;
             let mut answer = String::new();
             socket.read_to_string(&mut answer)?;
             Ok(answer)
@@ -123,5 +146,10 @@ impl Drop for Host {
 }
 
 fn address_in(line: &str) -> Option<SocketAddr> {
-    line.split("http://").nth(1)?.split('/').next()?.parse().ok()
+    line.split("http://")
+        .nth(1)?
+        .split('/')
+        .next()?
+        .parse()
+        .ok()
 }

@@ -1,0 +1,194 @@
+//! Whole-server tests: a real binary (`examples/field.rs`): its command line, exit codes, signals.
+//! Not here: what is the same inside one process.
+
+use std::io::{BufRead, BufReader, Read};
+use std::net::SocketAddr;
+use std::path::{Path, PathBuf};
+use std::process::{Child, Command, Output, Stdio};
+
+use serde_json::json;
+
+use crate::support::server::get;
+use crate::support::wire::{Client, Codec};
+
+/// The example's binary, which `cargo test` builds beside this one.
+fn field() -> PathBuf {
+    let tests = std::env::current_exe().unwrap();
+    let path = tests.parent().unwrap().parent().unwrap().join("examples/field");
+    assert!(path.exists(), "{} is missing: cargo build --example field", path.display());
+    path
+}
+
+fn serve(data: &Path, flags: &[&str]) -> Command {
+    let mut command = Command::new(field());
+    command.arg("serve").arg("--data").arg(data).args(["--listen", "127.0.0.1:0"]).args(flags);
+    command.env_clear().env("BRIGHTSTAR_ENGINE__STORE_BYTES", "268435456");
+    command.stdout(Stdio::piped()).stderr(Stdio::piped());
+    command
+}
+
+/// A running binary; killed when dropped.
+struct Process {
+    child: Child,
+    address: SocketAddr,
+}
+
+impl Process {
+    fn start(data: &Path, flags: &[&str]) -> Self {
+        let mut child = serve(data, flags).spawn().unwrap();
+        let mut line = String::new();
+        BufReader::new(child.stdout.take().unwrap()).read_line(&mut line).unwrap();
+        let url = line.trim().strip_prefix("field is at http://").expect(&line);
+        let address = url.trim_end_matches('/').parse().unwrap();
+        Self { child, address }
+    }
+
+    fn signal(&self, name: &str) {
+        let done = Command::new("kill").args([name, &self.child.id().to_string()]).status();
+        assert!(done.unwrap().success());
+    }
+
+    /// Waits for its end: exit code and what it wrote to standard error.
+    fn end(mut self) -> (Option<i32>, String) {
+        let mut log = String::new();
+        self.child.stderr.take().unwrap().read_to_string(&mut log).unwrap();
+        (self.child.wait().unwrap().code(), log)
+    }
+}
+
+impl Drop for Process {
+    fn drop(&mut self) {
+        // It has ended already, if the test went well.
+        self.child.kill().unwrap_or_default();
+        self.child.wait().map(drop).unwrap_or_default();
+    }
+}
+
+fn failed(mut command: Command) -> (Option<i32>, String) {
+    let Output { status, stderr, .. } = command.output().unwrap();
+    (status.code(), String::from_utf8(stderr).unwrap())
+}
+
+#[test]
+fn sigterm_tells_clients_flushes_and_exits_0() {
+    let data = tempfile::tempdir().unwrap();
+    let process = Process::start(data.path(), &[]);
+    assert_eq!(get(process.address, "/readyz", "").status, 200);
+    let mut client = Client::connect(process.address, Codec::Json);
+    client.hello("ann");
+    process.signal("-TERM");
+    assert_eq!(client.receive_error().0, "draining");
+    let (code, log) = process.end();
+    assert_eq!(code, Some(0), "{log}");
+    for words in ["recovered", "SIGTERM", "draining", "stopped"] {
+        assert!(log.contains(words), "{words} is missing in the log: {log}");
+    }
+    assert!(!log.contains("ERROR") && !log.contains("WARN"), "{log}");
+}
+
+#[test]
+fn sigint_stops_too_and_the_data_can_be_opened_again() {
+    let data = tempfile::tempdir().unwrap();
+    for _ in 0..2 {
+        let process = Process::start(data.path(), &[]);
+        let mut client = Client::connect(process.address, Codec::MessagePack);
+        client.hello("ann");
+        client.command(1, json!("where"));
+        assert_eq!(client.receive_kind("reply")[2], json!("ok"));
+        process.signal("-INT");
+        let (code, log) = process.end();
+        assert_eq!(code, Some(0), "{log}");
+    }
+}
+
+#[test]
+fn a_hard_kill_is_recovered_from() {
+    let data = tempfile::tempdir().unwrap();
+    for _ in 0..3 {
+        let process = Process::start(data.path(), &[]);
+        let mut client = Client::connect(process.address, Codec::Json);
+        client.hello("ann");
+        process.signal("-KILL");
+        assert_eq!(process.end().0, None);
+    }
+}
+
+#[test]
+fn no_secret_is_in_the_log() {
+    let data = tempfile::tempdir().unwrap();
+    let process = Process::start(data.path(), &["--log-format", "json"]);
+    let mut client = Client::connect(process.address, Codec::Json);
+    let welcome = client.hello("ann");
+    let token = welcome["resume"].as_str().unwrap().to_owned();
+    drop(client);
+    process.signal("-TERM");
+    let (_, log) = process.end();
+    assert!(!log.contains(&token));
+    for line in log.lines() {
+        serde_json::from_str::<serde_json::Value>(line).expect(line);
+    }
+}
+
+#[test]
+fn what_is_wrong_at_the_start_is_one_clear_line_and_an_exit_code() {
+    let data = tempfile::tempdir().unwrap();
+    let process = Process::start(data.path(), &[]);
+    let taken = process.address.to_string();
+    let other = tempfile::tempdir().unwrap();
+    let bad = other.path().join("bad.toml");
+    std::fs::write(&bad, "[regions]\nticks = 5\n").unwrap();
+    for (data, flags, code, words) in [
+        (other.path(), vec!["--listen", &taken], 1, "can't listen on 127.0.0.1"),
+        (data.path(), vec![], 1, "can't open the data in"),
+        (other.path(), vec!["--config", bad.to_str().unwrap()], 2, "unknown key `regions.ticks`"),
+        (other.path(), vec!["--config", "/no/such"], 2, "/no/such"),
+        (other.path(), vec!["--regions", "0"], 2, "engine.regions = 0"),
+        (other.path(), vec!["--listen", "0.0.0.0:0"], 2, "--insecure-guest"),
+        (other.path(), vec!["--durability", "never"], 2, "strict, relaxed"),
+        (other.path(), vec!["--fly"], 2, "--fly"),
+    ] {
+        // The later of two equal flags would be an error: the address is given once.
+        let mut command = Command::new(field());
+        command.arg("serve").arg("--data").arg(data).env_clear();
+        if !flags.contains(&"--listen") {
+            command.args(["--listen", "127.0.0.1:0"]);
+        }
+        let (got, log) = failed({
+            command.args(&flags);
+            command
+        });
+        assert_eq!(got, Some(code), "{flags:?}: {log}");
+        assert!(log.contains(words), "{flags:?}: {log}");
+        let ours: Vec<_> = log.lines().filter(|line| line.starts_with("field: ")).collect();
+        assert!(ours.len() == 1 || code == 2, "{flags:?}: {log}");
+    }
+    process.signal("-TERM");
+    assert_eq!(process.end().0, Some(0));
+}
+
+#[test]
+fn the_effective_configuration_is_printed_and_read_back() {
+    let data = tempfile::tempdir().unwrap();
+    let print = |flags: &[&str]| {
+        let mut command = serve(data.path(), flags);
+        let output = command.arg("--print-config").output().unwrap();
+        assert!(output.status.success());
+        String::from_utf8(output.stdout).unwrap()
+    };
+    let printed = print(&["--regions", "3", "--workers", "1"]);
+    assert!(printed.contains("store_bytes = 268435456"), "the environment: {printed}");
+    assert!(printed.contains("regions = 3") && printed.contains("workers = 1"), "{printed}");
+    let file = data.path().join("printed.toml");
+    std::fs::write(&file, &printed).unwrap();
+    assert_eq!(print(&["--config", file.to_str().unwrap()]), printed);
+}
+
+#[test]
+fn help_names_the_world_and_its_flags() {
+    let output = Command::new(field()).args(["serve", "--help"]).output().unwrap();
+    let help = String::from_utf8(output.stdout).unwrap();
+    for words in ["field serve", "--data <DIR>", "--insecure-guest", "strict, relaxed"] {
+        assert!(help.contains(words), "{words} is missing in {help}");
+    }
+    assert!(output.status.success());
+}

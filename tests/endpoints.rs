@@ -1,0 +1,134 @@
+//! Whole-server tests: what the server answers over plain HTTP.
+//! Not here: the WebSocket.
+
+use std::collections::BTreeSet;
+
+use brightstar::metrics::{ALL, Kind};
+use serde_json::{Value, json};
+
+use crate::support::server::TestServer;
+use crate::support::wire::{CLOSE, Codec, FIN};
+
+#[test]
+fn health_and_readiness() {
+    let server = TestServer::start();
+    assert_eq!(server.get("/healthz", "").status, 200);
+    assert_eq!(server.get("/readyz", "").status, 200);
+    assert_eq!(server.get("/nowhere", "").status, 404);
+}
+
+#[test]
+fn the_page_is_served_with_its_headers_and_asked_for_once() {
+    let server = TestServer::start();
+    let page = server.get("/", "");
+    assert_eq!((page.status, page.body.as_str()), (200, "<!doctype html>yard"));
+    for header in [
+        "content-type: text/html; charset=utf-8",
+        "cache-control: no-cache",
+        "content-security-policy: default-src 'self';",
+        "x-content-type-options: nosniff",
+    ] {
+        assert!(page.head.contains(header), "{header} is missing in {}", page.head);
+    }
+    let tag = page.head.lines().find_map(|line| line.strip_prefix("etag: ")).unwrap();
+    let again = server.get("/", &format!("If-None-Match: {tag}\r\n"));
+    assert_eq!((again.status, again.body.as_str()), (304, ""));
+    let script = server.get("/yard.js", &format!("If-None-Match: {tag}\r\n"));
+    assert_eq!((script.status, script.body.as_str()), (200, "export {}"));
+    assert!(script.head.contains("content-type: text/javascript"));
+}
+
+#[test]
+fn the_status_has_its_shape() {
+    let server = TestServer::start();
+    let _client = server.enter(Codec::Json, "ann");
+    let answer = server.get("/v1/status", "");
+    assert_eq!(answer.status, 200);
+    let status: Value = serde_json::from_str(&answer.body).unwrap();
+    assert_eq!(keys(&status), ["hosts", "partition_epoch", "version", "world"]);
+    assert_eq!((&status["world"], &status["partition_epoch"]), (&json!("yard"), &json!(0)));
+    let host = &status["hosts"][0];
+    assert_eq!(
+        keys(host),
+        [
+            "host", "partition_epoch", "ready", "regions", "sessions", "socket_threads", "sockets",
+            "uptime_seconds", "workers", "world"
+        ]
+    );
+    assert_eq!((&host["sockets"], &host["socket_threads"]), (&json!(1), &json!(2)));
+    assert_eq!(host["sessions"], json!({ "connected": 1, "away": 0 }));
+    let workers = host["workers"].as_array().unwrap();
+    assert_eq!(workers.len(), 2);
+    assert_eq!(keys(&workers[0]), ["load", "worker"]);
+    let regions = host["regions"].as_array().unwrap();
+    assert_eq!(regions.len(), 6);
+    assert_eq!(
+        keys(&regions[0]),
+        ["entities", "from", "id", "late", "load", "objects", "queue", "ticks", "to", "worker"]
+    );
+    let mut from = json!(0);
+    for region in regions {
+        assert_eq!(region["from"], from, "the regions cover the line in order");
+        from = region["to"].clone();
+    }
+    assert_eq!(from, json!(256 + 4096));
+}
+
+fn keys(object: &Value) -> Vec<&str> {
+    object.as_object().unwrap().keys().map(String::as_str).collect()
+}
+
+/// Metrics that nothing in a short and healthy run can make appear.
+const NOT_IN_A_SHORT_RUN: [&str; 0] = [];
+
+#[test]
+fn every_metric_of_the_table_is_exported_after_a_run() {
+    let server = TestServer::start();
+    let mut client = server.enter(Codec::Json, "ann");
+    let mut broken = server.enter(Codec::MessagePack, "bob");
+    client.command(1, json!("count_all"));
+    client.receive_kind("reply");
+    client.command(2, json!("panic"));
+    client.receive_kind("reply");
+    client.send_payload(br#"["input", 1, {"go": [300, 256]}]"#);
+    client.receive_kind("frame");
+    broken.send_frame(FIN | CLOSE, &[0]);
+    assert_eq!(broken.receive_error().0, "bad_message");
+    // Gauges come with the supervisor's next second, checkpoints with theirs.
+    let missing = loop {
+        let page = server.get("/metrics", "");
+        assert_eq!(page.status, 200);
+        assert!(page.head.contains("content-type: text/plain; version=0.0.4"));
+        let missing = missing(&page.body);
+        let gauges = missing.iter().any(|name| name.contains("region") || name.contains("store"));
+        if !gauges && page.body.contains("brightstar_checkpoints_total") {
+            break missing;
+        }
+        client.command(3, json!("where"));
+        client.receive_kind("reply");
+    };
+    let expected: BTreeSet<_> = NOT_IN_A_SHORT_RUN.into_iter().collect();
+    assert_eq!(missing, expected, "in docs/metrics.md, but not on the page");
+}
+
+fn missing(page: &str) -> BTreeSet<&'static str> {
+    let exported: BTreeSet<(&str, &str)> = page
+        .lines()
+        .filter_map(|line| line.strip_prefix("# TYPE ")?.split_once(' '))
+        .collect();
+    let unknown: Vec<_> = exported
+        .iter()
+        .filter(|(name, kind)| {
+            !ALL.iter().any(|metric| metric.name == *name && metric.kind.as_str() == *kind)
+        })
+        .collect();
+    assert!(unknown.is_empty(), "on the page, but not in docs/metrics.md: {unknown:?}");
+    let histograms = ALL.iter().filter(|metric| metric.kind == Kind::Histogram);
+    for metric in histograms.filter(|metric| page.contains(metric.name)) {
+        assert!(page.contains(&format!("{}_bucket{{", metric.name)), "{} as a summary", metric.name);
+    }
+    ALL.iter()
+        .filter(|metric| !exported.contains(&(metric.name, metric.kind.as_str())))
+        .map(|metric| metric.name)
+        .collect()
+}

@@ -1,0 +1,18 @@
+//! Whole-server tests: the real server in this process (or, in `binary`, as a process of its own),
+//! spoken to over real sockets. One binary, so that it is linked once.
+//!
+//! Not here: the data service's and the actors' own promises; their tests stand beside them.
+
+#![allow(clippy::unwrap_used, reason = "a test's failing line is shown")]
+#![allow(clippy::expect_used, reason = "a test's failing line is shown")]
+#![allow(clippy::panic, reason = "a test's failing line is shown")]
+
+mod binary;
+mod commands;
+mod endpoints;
+mod flood;
+mod handshake;
+mod limits;
+mod malformed;
+mod silence;
+mod support;

@@ -1,0 +1,109 @@
+//! Lives here: a server on a free port with data in a folder of its own, gone when dropped.
+//! Not here: the world it serves (`world`).
+
+use std::io::{Read, Write};
+use std::net::{SocketAddr, TcpStream};
+use std::time::Duration;
+
+use brightstar::{Asset, Config, Running};
+use tempfile::TempDir;
+
+use super::wire::{Client, Codec};
+use super::world::Yard;
+
+/// No answer in a test takes longer.
+pub(crate) const PATIENCE: Duration = Duration::from_secs(20);
+
+const PAGE: &[Asset] = &[
+    Asset { path: "/", content_type: "text/html; charset=utf-8", bytes: b"<!doctype html>yard" },
+    Asset { path: "/yard.js", content_type: "text/javascript", bytes: b"export {}" },
+];
+
+/// A running server and its data.
+pub(crate) struct TestServer {
+    running: Option<Running>,
+    pub(crate) address: SocketAddr,
+    data: TempDir,
+    config: Config,
+}
+
+/// An answer over HTTP.
+pub(crate) struct Answer {
+    pub(crate) status: u16,
+    pub(crate) head: String,
+    pub(crate) body: String,
+}
+
+impl TestServer {
+    /// A server with small numbers: quick to start.
+    pub(crate) fn start() -> Self {
+        Self::with(|_| ())
+    }
+
+    /// A server with changes to its configuration.
+    pub(crate) fn with(change: impl FnOnce(&mut Config)) -> Self {
+        let data = tempfile::tempdir().unwrap();
+        let mut config = Config::default();
+        config.server.listen = "127.0.0.1:0".to_owned();
+        config.server.data = data.path().to_str().unwrap().to_owned();
+        config.server.socket_threads = 2;
+        config.engine.regions = 6;
+        config.engine.store_bytes = 1 << 28;
+        config.regions.workers = 2;
+        change(&mut config);
+        let running = brightstar::start(Yard, &config, PAGE).unwrap();
+        Self { address: running.address(), running: Some(running), data, config }
+    }
+
+    /// Stops gracefully and starts again on the same data and port.
+    pub(crate) fn restart(&mut self) {
+        self.stop();
+        self.config.server.listen = self.address.to_string();
+        self.running = Some(brightstar::start(Yard, &self.config, PAGE).unwrap());
+    }
+
+    /// Stops gracefully.
+    pub(crate) fn stop(&mut self) {
+        assert!(self.data.path().is_dir());
+        self.running.take().unwrap().stop().unwrap();
+    }
+
+    /// Begins a graceful stop.
+    pub(crate) fn begin_stop(&mut self) {
+        self.running.as_mut().unwrap().begin_stop();
+    }
+
+    /// The URL of its WebSocket, for the client library.
+    pub(crate) fn url(&self) -> String {
+        format!("ws://{}/v1/ws", self.address)
+    }
+
+    /// A client that has logged in as `name`.
+    pub(crate) fn enter(&self, codec: Codec, name: &str) -> Client {
+        let mut client = self.connect(codec);
+        client.hello(name);
+        client
+    }
+
+    /// A client that has a WebSocket and has said nothing.
+    pub(crate) fn connect(&self, codec: Codec) -> Client {
+        Client::connect(self.address, codec)
+    }
+
+    /// `GET path`, with more header lines (each ended by CR LF).
+    pub(crate) fn get(&self, path: &str, headers: &str) -> Answer {
+        get(self.address, path, headers)
+    }
+}
+
+/// `GET path` of any server.
+pub(crate) fn get(address: SocketAddr, path: &str, headers: &str) -> Answer {
+    let mut socket = TcpStream::connect(address).unwrap();
+    socket.set_read_timeout(Some(PATIENCE)).unwrap();
+    write!(socket, "GET {path} HTTP/1.1\r\nHost: x\r\nConnection: close\r\n{headers}\r\n").unwrap();
+    let mut all = String::new();
+    socket.read_to_string(&mut all).unwrap();
+    let (head, body) = all.split_once("\r\n\r\n").unwrap();
+    let status = head.split(' ').nth(1).unwrap().parse().unwrap();
+    Answer { status, head: head.to_lowercase(), body: body.to_owned() }
+}

@@ -1,0 +1,188 @@
+//! Lives here: the world of the whole-server tests: a yard with walkers, whose commands can do what
+//! no good world's would.
+//! Not here: a world to learn from; that is `examples/field.rs`.
+
+use brightstar::world_data::{
+    Caller, Entity, Kinds, Map, Object, ObjectId, Payload, Point, Ref, Step, Stop, Task, Tick,
+    World,
+};
+use serde::{Deserialize, Serialize};
+
+const SPEED: f64 = 5.0;
+
+pub(crate) struct Yard;
+
+#[derive(Clone, Default, Serialize, Deserialize)]
+pub(crate) struct Walker {
+    name: String,
+    target: Option<Point>,
+    here: bool,
+}
+
+impl Object for Walker {
+    const KIND: u16 = 1;
+    const NAME: &'static str = "walker";
+}
+
+#[derive(Clone, Default, Serialize, Deserialize)]
+pub(crate) struct Counter {
+    value: u64,
+}
+
+impl Object for Counter {
+    const KIND: u16 = 2;
+    const NAME: &'static str = "counter";
+}
+
+/// Counters made at genesis: spread over all shards, so over several regions.
+const COUNTERS: u64 = 64;
+
+#[derive(Debug, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub(crate) enum Command {
+    /// Answers with the walker's place.
+    Where,
+    /// Counts up; answers with the new value.
+    Count(u64),
+    /// Counts all counters up at once; answers with the sum.
+    CountAll,
+    /// Sends the caller so many events.
+    Events(u64),
+    /// Is refused, with these words.
+    Refuse(String),
+    /// Panics.
+    Panic,
+    /// Runs until its time is over.
+    Spin,
+    /// Ends the caller's session.
+    Close,
+}
+
+#[derive(Debug, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub(crate) enum Input {
+    Go([f64; 2]),
+}
+
+#[derive(Serialize)]
+pub(crate) struct View {
+    name: String,
+}
+
+impl World for Yard {
+    const NAME: &'static str = "yard";
+    type Command = Command;
+    type Reply = serde_json::Value;
+    type Input = Input;
+    type View = View;
+
+    fn map(&self) -> Map {
+        Map::square(512.0)
+    }
+
+    fn kinds(&self) -> Kinds {
+        Kinds::new().with::<Walker>().with::<Counter>()
+    }
+
+    fn genesis(&self, task: &mut Task<'_>) -> Result<(), Stop> {
+        for key in 0..COUNTERS {
+            task.create_keyed(key, Counter::default())?;
+        }
+        Ok(())
+    }
+
+    fn login(&self, task: &mut Task<'_>, who: &Caller) -> Result<Option<ObjectId>, Stop> {
+        if who.name == "nobody" {
+            return Err(Stop::refused("nobody may not come in"));
+        }
+        let name = format!("walker/{}", who.name);
+        let id = match task.lookup(&name)? {
+            Some(id) => id,
+            None => {
+                let walker = Walker { name: who.name.clone(), ..Walker::default() };
+                let id = task.create_at(walker, Point::new(256.0, 256.0))?.id();
+                task.bind(&name, id)?;
+                id
+            }
+        };
+        here(task, id, true)?;
+        Ok(Some(id))
+    }
+
+    fn logout(&self, task: &mut Task<'_>, who: &Caller) -> Result<(), Stop> {
+        who.you.map_or(Ok(()), |you| here(task, you, false))
+    }
+
+    fn command(
+        &self,
+        task: &mut Task<'_>,
+        who: &Caller,
+        command: &Command,
+    ) -> Result<serde_json::Value, Stop> {
+        let you = who.you.ok_or_else(|| Stop::refused("no walker"))?;
+        match command {
+            Command::Where => {
+                let at = task.position(you)?;
+                Ok(serde_json::json!([at.x, at.y]))
+            }
+            Command::Count(key) => count(task, *key).map(Into::into),
+            Command::CountAll => {
+                (0..COUNTERS).try_fold(0, |sum, key| Ok(sum + count(task, key)?)).map(u64::into)
+            }
+            Command::Events(events) => {
+                for event in 0..*events {
+                    task.send(who.session, Payload::new(event));
+                }
+                Ok((*events).into())
+            }
+            Command::Refuse(words) => Err(Stop::refused(words.clone())),
+            Command::Panic => panic!("a command of the tests panics"),
+            Command::Spin => loop {
+                task.position(you)?;
+            },
+            Command::Close => {
+                task.close(who.session, "closed by the yard");
+                Ok(serde_json::Value::Null)
+            }
+        }
+    }
+
+    fn input(&self, task: &mut Task<'_>, who: &Caller, input: &Input) -> Result<(), Stop> {
+        let Some(you) = who.you else { return Ok(()) };
+        let Input::Go([x, y]) = *input;
+        let target = task.map().clamp(Point::new(x, y));
+        task.update(Ref::<Walker>::new(you), |walker| {
+            walker.target = Some(target);
+            Ok(())
+        })
+    }
+
+    fn tick(&self, tick: &Tick<'_>, entity: Entity<'_>) -> Step {
+        match entity.get::<Walker>().and_then(|walker| walker.target) {
+            Some(target) if target != entity.at() => {
+                Step::Go(entity.at().towards(target, SPEED * tick.seconds()))
+            }
+            _ => Step::Stay,
+        }
+    }
+
+    fn view(&self, entity: Entity<'_>) -> Option<View> {
+        let walker = entity.get::<Walker>()?;
+        walker.here.then(|| View { name: walker.name.clone() })
+    }
+}
+
+fn here(task: &mut Task<'_>, id: ObjectId, here: bool) -> Result<(), Stop> {
+    task.update(Ref::<Walker>::new(id), |walker| {
+        walker.here = here;
+        Ok(())
+    })
+}
+
+fn count(task: &mut Task<'_>, key: u64) -> Result<u64, Stop> {
+    task.update(Ref::<Counter>::keyed(key % COUNTERS), |counter| {
+        counter.value += 1;
+        Ok(counter.value)
+    })
+}
+
