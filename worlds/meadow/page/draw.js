@@ -293,9 +293,8 @@ export class Painter {
       const sy = view.top(y - kind.top + wading(x, y) * 0.2);
       this.labels.name(ctx, seen.name ?? "", id === me, sx, sy);
     }
-    for (const { id, x, y, kind } of shown) {
-      this.labels.bubble(ctx, id, view.left(x), view.top(y - kind.top) - 20 * view.ratio, time);
-    }
+    const tip = ({ id, x, y, kind }) => ({ id, x: view.left(x), y: view.top(y - kind.top) - 20 * view.ratio });
+    this.labels.allBubbles(ctx, shown.map(tip).reverse(), time);
   }
 
   #forget() {

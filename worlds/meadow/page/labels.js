@@ -90,8 +90,13 @@ export class Labels {
     return canvas;
   }
 
-  /** Draws the bubble of `id` with its tip at x, y, if it has one now. */
-  bubble(ctx, id, x, y, time) {
+  /** Draws the bubbles of `speakers` (`{id, x, y}`: where the tip goes); those that would hide another go above it. */
+  allBubbles(ctx, speakers, time) {
+    const placed = [];
+    for (const { id, x, y } of speakers) this.#bubble(ctx, id, x, y, time, placed);
+  }
+
+  #bubble(ctx, id, x, y, time, placed) {
     const bubble = this.bubbles.get(id);
     if (!bubble) return;
     if (time > bubble.until) {
@@ -101,8 +106,15 @@ export class Labels {
     const grown = Math.min(1, (time - bubble.from) * 7);
     const size = grown * (1.12 - 0.12 * grown);
     const { width, height } = bubble.canvas;
+    let bottom = y;
+    // Lowest first, so one pass upwards finds a free place.
+    for (const other of placed.sort((a, b) => b.bottom - a.bottom)) {
+      const aside = Math.abs(other.x - x) >= (other.width + width) / 2;
+      if (!aside && bottom > other.top && bottom - height < other.bottom) bottom = other.top;
+    }
+    placed.push({ x, width, bottom, top: bottom - height });
     ctx.globalAlpha = Math.min(1, (bubble.until - time) * 2);
-    ctx.drawImage(bubble.canvas, Math.round(x - (width * size) / 2), Math.round(y - height * size), width * size, height * size);
+    ctx.drawImage(bubble.canvas, Math.round(x - (width * size) / 2), Math.round(bottom - height * size), width * size, height * size);
     ctx.globalAlpha = 1;
   }
 }
