@@ -109,7 +109,12 @@ impl Report {
             passed: stats.broken == 0,
             detail: match stats.broken {
                 0 => "nothing wrong".into(),
-                broken => format!("{broken} times wrong: {}", stats.examples.join("; ")),
+                broken => {
+                    format!(
+                        "{broken} times wrong, as in:\n  {}",
+                        stats.examples.join("\n  ")
+                    )
+                }
             },
         });
         let commands = commands::<P>(stats, measured);
@@ -312,7 +317,7 @@ fn failures(plan: &Plan, stats: &Stats, commands: &Commands, checks: &[Check]) -
         ));
     }
     let wrong = checks.iter().filter(|check| !check.passed);
-    failures.extend(wrong.map(|check| format!("{}: {}", check.name, check.detail)));
+    failures.extend(wrong.map(|check| format!("it does not hold that {}", check.name)));
     failures
 }
 

@@ -13,7 +13,7 @@ use std::rc::Rc;
 use std::time::Duration;
 
 use anyhow::{Context as _, bail};
-use brightstar_client::{ClientError, Connection, Hello, Outcome, Update, Welcome, World};
+use brightstar_client::{ClientError, Connection, Hello, Outcome, Retry, Update, Welcome, World};
 use indicatif::{ProgressBar, ProgressStyle};
 use tokio::sync::{mpsc, watch};
 use tokio::task::{JoinSet, LocalSet};
@@ -30,6 +30,10 @@ const PROGRESS_EVERY: Duration = Duration::from_millis(250);
 const LAG_EVERY: Duration = Duration::from_millis(10);
 /// How long the questions before and after the run may take.
 const ASK_LIMIT: Duration = Duration::from_secs(30);
+/// How often a question is asked for which the server has no time.
+const ASK_TRIES: u32 = 8;
+/// The pause before it is asked again.
+const ASK_AGAIN: Duration = Duration::from_millis(500);
 /// The exit code when the load could not be run at all.
 const NOT_RUN: u8 = 2;
 
@@ -173,14 +177,20 @@ pub(crate) async fn ask<W: World>(
     }
 }
 
-/// As [`ask`], where any answer but a reply is a failure of the run.
+/// As [`ask`], where any answer but a reply is a failure of the run. What the server has no time
+/// for is asked again: a question about the whole world may have to load it first.
 pub(crate) async fn must_ask<W: World>(
     control: &mut Connection<W>,
     command: &W::Command,
 ) -> anyhow::Result<W::Reply> {
-    match ask(control, command).await? {
-        Ok(reply) => Ok(reply),
-        Err(error) => bail!("{}: {}", error.code, error.message),
+    let mut tries = 1;
+    loop {
+        match ask(control, command).await? {
+            Ok(reply) => return Ok(reply),
+            Err(error) if error.code.retry() == Retry::Later && tries < ASK_TRIES => tries += 1,
+            Err(error) => bail!("{}: {}, tried {tries} times", error.code, error.message),
+        }
+        sleep_until(Instant::now() + ASK_AGAIN).await;
     }
 }
 

@@ -13,7 +13,7 @@ const LONGEST_US: u64 = 60_000_000;
 /// Digits of a time that are kept.
 const DIGITS: u8 = 3;
 /// Broken rules whose words are kept; more are only counted.
-const MAX_EXAMPLES: usize = 20;
+const MAX_EXAMPLES: usize = 8;
 
 /// A frame is late when it comes so much later than its tick.
 pub(crate) const LATE: Duration = Duration::from_millis(50);

@@ -9,7 +9,7 @@ use tokio_tungstenite::tungstenite;
 pub enum ClientError {
     /// The socket could not be opened, or has failed. The session may be resumed.
     #[error("socket: {0}")]
-    Socket(#[source] Box<tungstenite::Error>),
+    Socket(Box<tungstenite::Error>),
     /// The server closed the socket without a word. The session may be resumed.
     #[error("the server closed the connection")]
     Closed,
