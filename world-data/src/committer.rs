@@ -4,6 +4,7 @@
 //! Invariant: an effect is delivered only after the journal holds, synced, every epoch up to its
 //! own; a failed append or sync ends the process.
 
+use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
 use std::time::Duration;
@@ -14,8 +15,6 @@ use crate::line::Map;
 use crate::record::{Change, write_put};
 use crate::shared::Shared;
 
-/// How long a lazy write may wait for something to be told.
-const LAZY_AGE_MS: u64 = 1000;
 /// How often an idle committer looks for old lazy writes.
 const IDLE_LOOK: Duration = Duration::from_millis(200);
 
@@ -61,25 +60,35 @@ impl Committer {
         let thread = std::thread::Builder::new()
             .name("committer".into())
             .spawn(move || {
-                while self.shared.failed.get().is_none() {
-                    self.look_for_lazy();
-                    if !self.round() {
-                        if self.shared.signal.is_stopping() {
-                            break;
-                        }
-                        self.shared.signal.park(IDLE_LOOK);
-                    }
+                // An object's own code encodes it, and a sink is not ours: a panic there must not
+                // leave a world that looks alive and tells nobody anything.
+                let shared = Arc::clone(&self.shared);
+                if catch_unwind(AssertUnwindSafe(|| self.run())).is_err() {
+                    shared.fail("the committer panicked".into());
                 }
+                shared.set_stopped();
             })?;
         shared.signal.set_thread(thread.thread().clone());
         Ok(thread)
     }
 
-    fn look_for_lazy(&mut self) {
+    fn run(&mut self) {
+        while self.shared.failed.get().is_none() {
+            self.look_for_lazy();
+            if !self.round() {
+                if self.shared.signal.is_stopping() {
+                    break;
+                }
+                self.shared.signal.park(IDLE_LOOK);
+            }
+        }
+    }
+
+    pub(crate) fn look_for_lazy(&mut self) {
         let now = self.shared.clock.now_ms();
         if now.saturating_sub(self.looked_ms) >= IDLE_LOOK.as_millis() as u64 {
             self.looked_ms = now;
-            self.shared.flush_old_lazy(LAZY_AGE_MS);
+            self.shared.flush_old_lazy();
             let live = self.shared.live.load(Ordering::Relaxed);
             self.shared.metrics.objects.set(live as f64);
             let homes = self.shared.homes.load(Ordering::Relaxed);
@@ -94,6 +103,7 @@ impl Committer {
         }
         let begun = instant();
         let epoch = self.open_next();
+        self.shared.pause();
         let record = match self.encode() {
             Ok(record) => record,
             Err(why) => {
@@ -109,6 +119,7 @@ impl Committer {
                 .fail(format!("epoch {epoch} can't be written: {why}"));
             return false;
         }
+        self.shared.pause();
         self.shared.set_durable(epoch);
         self.release();
         self.shared.metrics.epochs.increment(1);
@@ -121,9 +132,10 @@ impl Committer {
     fn open_next(&mut self) -> u64 {
         let shared = &self.shared;
         let epoch = shared.epoch.fetch_add(1, Ordering::SeqCst);
+        shared.pause();
         for region in &shared.table.load().regions {
             if region.flagged.swap(false, Ordering::SeqCst)
-                && region.lane.lock().take(epoch, &mut self.sets)
+                && shared.lock(&region.lane).take(epoch, &mut self.sets)
             {
                 // Already something of the next epoch: come again.
                 region.flagged.store(true, Ordering::SeqCst);

@@ -12,8 +12,8 @@ use serde::{Deserialize, Serialize};
 use crate::checkpoint::Checkpointer;
 use crate::committer::Committer;
 use crate::effect::{EffectSink, Fault};
-use crate::journal::FileJournal;
 use crate::journal::sim::{Faults, SimJournal};
+use crate::journal::{FileJournal, Journal};
 use crate::line::{Home, Map};
 use crate::object::ObjectId;
 use crate::partition::{Interval, Partition};
@@ -172,7 +172,40 @@ pub struct Gone {
 pub struct Engine {
     shared: Arc<Shared>,
     /// The committer's thread, or the committer itself when it is stepped by hand.
-    committer: Arc<Mutex<Running>>,
+    committer: Arc<Keeper>,
+}
+
+/// Holds the committer as long as somebody holds the engine.
+#[derive(Debug)]
+struct Keeper {
+    shared: Arc<Shared>,
+    running: Mutex<Running>,
+}
+
+impl Keeper {
+    fn new(shared: &Arc<Shared>, running: Running) -> Arc<Self> {
+        let (shared, running) = (Arc::clone(shared), Mutex::new(running));
+        Arc::new(Self { shared, running })
+    }
+
+    fn stop(&self) {
+        let running = std::mem::replace(&mut *self.running.lock(), Running::No);
+        if let Running::Thread(thread) = running {
+            self.shared.signal.stop();
+            // A sink may drop the last engine on the committer's own thread.
+            let other = thread.thread().id() != std::thread::current().id();
+            if other && thread.join().is_err() {
+                self.shared.fail("the committer panicked".into());
+            }
+        }
+    }
+}
+
+impl Drop for Keeper {
+    /// What was committed durably is on disk and told; lazy writes since may be lost.
+    fn drop(&mut self) {
+        self.stop();
+    }
 }
 
 #[derive(Debug)]
@@ -194,18 +227,26 @@ impl Engine {
         options: Options,
         sink: Arc<dyn EffectSink>,
     ) -> Result<Self, OpenError> {
+        Self::start(dir, world, options, sink, |journal| Box::new(journal))
+    }
+
+    fn start<W: World>(
+        dir: &Path,
+        world: &W,
+        options: Options,
+        sink: Arc<dyn EffectSink>,
+        journal_of: impl FnOnce(FileJournal) -> Box<dyn Journal>,
+    ) -> Result<Self, OpenError> {
         let (store, shared, journal) = prepare(dir, world, options, sink, None)?;
         let folder = dir.join(JOURNAL);
         let checkpointer = Checkpointer::start(store, &folder, &shared.options, failure(&shared))?;
         shared.set_checkpointer(checkpointer);
-        let committer = Committer::new(Arc::clone(&shared), Box::new(journal));
+        let committer = Committer::new(Arc::clone(&shared), journal_of(journal));
         let thread = committer
             .start()
             .map_err(|e| OpenError(format!("the system has no thread to give: {e}")))?;
-        let engine = Self {
-            shared,
-            committer: Arc::new(Mutex::new(Running::Thread(thread))),
-        };
+        let committer = Keeper::new(&shared, Running::Thread(thread));
+        let engine = Self { shared, committer };
         engine.begin(world)?;
         Ok(engine)
     }
@@ -228,10 +269,8 @@ impl Engine {
             pause: None,
         };
         let shared = Arc::new(Shared::new(world, options, sink, start));
-        let engine = Self {
-            shared,
-            committer: Arc::new(Mutex::new(Running::No)),
-        };
+        let committer = Keeper::new(&shared, Running::No);
+        let engine = Self { shared, committer };
         engine.begin(world)?;
         Ok(engine)
     }
@@ -240,7 +279,9 @@ impl Engine {
         self.shared.clock.advance(self.shared.options.start_ms);
         let outcome = self.worker().genesis(world);
         self.flush();
-        outcome.map_err(|why| OpenError(format!("the world {} can't begin: {why}", W::NAME)))
+        let failed = |why: &str| OpenError(format!("the world {} can't begin: {why}", W::NAME));
+        outcome.map_err(|why| failed(&why))?;
+        self.failure().map_or(Ok(()), |why| Err(failed(why)))
     }
 
     /// A worker: what one thread runs tasks with.
@@ -288,6 +329,22 @@ impl Engine {
         self.shared.failed.get().map(String::as_str)
     }
 
+    /// The newest tasks that were given up, the newest first: number and letter, as JSON. Those of
+    /// the last second may be missing: see [`Engine::checkpoint`].
+    ///
+    /// # Errors
+    /// When the store can't be read.
+    pub fn dead_letters(&self, limit: usize) -> Result<Vec<(u64, String)>, OpenError> {
+        let Some(store) = &self.shared.store else {
+            return Ok(Vec::new());
+        };
+        let text = |letter: Vec<u8>| String::from_utf8_lossy(&letter).into_owned();
+        let letters = store.dead_letters(limit)?.into_iter();
+        Ok(letters
+            .map(|(number, letter)| (number, text(letter)))
+            .collect())
+    }
+
     /// Waits until everything committed so far is on disk, lazy writes included.
     pub fn flush(&self) {
         if self.shared.store.is_none() {
@@ -311,16 +368,27 @@ impl Engine {
     /// not kept.
     pub fn close(&self) {
         self.flush();
-        let running = std::mem::replace(&mut *self.committer.lock(), Running::No);
-        if let Running::Thread(thread) = running {
-            self.shared.signal.stop();
-            if thread.join().is_err() {
-                self.shared.fail("the committer panicked".into());
-            }
-        }
+        self.committer.stop();
         if let Some(checkpointer) = self.shared.checkpointer.get() {
             checkpointer.close();
         }
+    }
+}
+
+/// Opening for tests that break things.
+#[doc(hidden)]
+impl Engine {
+    /// As [`Engine::open`], with a journal that fails when `faults` say so.
+    pub fn open_with_faults<W: World>(
+        dir: &Path,
+        world: &W,
+        options: Options,
+        sink: Arc<dyn EffectSink>,
+        faults: Arc<Faults>,
+    ) -> Result<Self, OpenError> {
+        let journal_of =
+            |journal| -> Box<dyn Journal> { Box::new(SimJournal::new(journal, faults)) };
+        Self::start(dir, world, options, sink, journal_of)
     }
 }
 
@@ -344,11 +412,8 @@ impl Engine {
         shared.set_checkpointer(by_hand);
         let journal = Box::new(SimJournal::new(journal, faults));
         let committer = Box::new(Committer::new(Arc::clone(&shared), journal));
-        let running = Arc::new(Mutex::new(Running::ByHand(committer)));
-        let engine = Self {
-            shared,
-            committer: running,
-        };
+        let committer = Keeper::new(&shared, Running::ByHand(committer));
+        let engine = Self { shared, committer };
         engine.begin(world)?;
         engine.step_commit();
         Ok(engine)
@@ -356,8 +421,11 @@ impl Engine {
 
     /// One round of the committer.
     pub fn step_commit(&self) -> bool {
-        match &mut *self.committer.lock() {
-            Running::ByHand(committer) => committer.round(),
+        match &mut *self.committer.running.lock() {
+            Running::ByHand(committer) => {
+                committer.look_for_lazy();
+                committer.round()
+            }
             _ => false,
         }
     }

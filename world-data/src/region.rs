@@ -21,6 +21,8 @@ use crate::watch::Watch;
 
 /// Departures that a region remembers between two observations; above, all must be shown anew.
 pub(crate) const MAX_GONE: usize = 65_536;
+/// How long a lazy write may wait for something to be told.
+pub(crate) const LAZY_AGE_MS: u64 = 1000;
 
 pub(crate) struct Region {
     pub(crate) id: RegionId,
@@ -61,7 +63,7 @@ pub(crate) struct State {
     /// Slots with lazy writes; one counts if its slot still says so.
     pub(crate) lazy: Vec<u32>,
     /// Homes that an entity left by a lazy write.
-    pub(crate) lazy_left: Vec<Home>,
+    lazy_left: Vec<Home>,
     pub(crate) feed: Feed,
     entities: usize,
 }
@@ -165,6 +167,8 @@ struct HomeState {
     names: BTreeMap<Box<str>, ObjectId>,
     /// The last epoch that took a row away from this home or changed its names.
     left: u64,
+    /// An entity left it by a lazy write that is not in the lane yet.
+    left_lazily: bool,
     used: u32,
 }
 
@@ -297,6 +301,30 @@ impl State {
         }
     }
 
+    /// Notes that an entity left `home` by a lazy write.
+    pub(crate) fn note_left_lazily(&mut self, home: Home) {
+        if let Some(state) = self.homes.get_mut(&home)
+            && !std::mem::replace(&mut state.left_lazily, true)
+        {
+            self.lazy_left.push(home);
+        }
+    }
+
+    /// Notes that all lazy writes go to disk in `epoch`.
+    pub(crate) fn flush_left(&mut self, epoch: u64) {
+        for home in std::mem::take(&mut self.lazy_left) {
+            self.note_left(home, epoch);
+            if let Some(home) = self.homes.get_mut(&home) {
+                home.left_lazily = false;
+            }
+        }
+    }
+
+    /// Whether the absence of an entity from `home` is not on its way to disk yet.
+    pub(crate) fn was_left_lazily(&self, home: Home) -> bool {
+        !self.lazy_left.is_empty() && self.homes.get(&home).is_some_and(|home| home.left_lazily)
+    }
+
     pub(crate) fn keep(&mut self, home: Home) {
         let round = self.round;
         if let Some(home) = self.homes.get_mut(&home) {
@@ -365,7 +393,7 @@ impl State {
         let warm = |used: u32| self.round.wrapping_sub(used) < 1;
         state.left <= safe
             && !warm(state.used)
-            && !self.lazy_left.contains(&home)
+            && !state.left_lazily
             && state.members.iter().all(|at| {
                 let slot = &self.slots[*at as usize];
                 slot.epoch <= safe
@@ -425,6 +453,12 @@ impl Slot {
 }
 
 impl Region {
+    /// Whether the oldest lazy write has waited for as long as one may.
+    pub(crate) fn has_waited(&self, now_ms: u64) -> bool {
+        let since = self.lazy_since.load(Ordering::Relaxed);
+        since != 0 && since + LAZY_AGE_MS <= now_ms
+    }
+
     /// Notes that there are lazy writes from `now_ms` on.
     pub(crate) fn note_lazy(&self, now_ms: u64) {
         if self.lazy_since.load(Ordering::Relaxed) == 0 {

@@ -131,16 +131,7 @@ impl<'w> Runner<'w> {
     }
 
     fn wait_for(&self, region: usize) -> MutexGuard<'w, State> {
-        let lock = &self.table.regions[region].state;
-        if !self.shared.is_simulated() {
-            return lock.lock();
-        }
-        loop {
-            match lock.try_lock() {
-                Some(state) => return state,
-                None => self.shared.pause(),
-            }
-        }
+        self.shared.lock(&self.table.regions[region].state)
     }
 
     #[inline]
@@ -481,11 +472,6 @@ impl<'w> Runner<'w> {
         self.run.structural = false;
     }
 
-    /// Ends a run that is to be run again.
-    pub(crate) fn abandon(mut self) {
-        self.undo();
-    }
-
     /// Makes the run's writes count and hands its effects on; returns the epoch it belongs to.
     pub(crate) fn commit(&mut self, class: Class) -> u64 {
         let shared = self.shared;
@@ -500,7 +486,8 @@ impl<'w> Runner<'w> {
             return shared.epoch.load(Ordering::SeqCst);
         }
         let held = self.held.len();
-        if class == Class::Lazy && held == 1 && !self.run.structural && !tells {
+        let may_wait = held == 1 && !self.run.structural && !tells;
+        if class == Class::Lazy && may_wait && !self.has_waited() {
             self.settle_lazily();
             return shared.epoch.load(Ordering::SeqCst);
         }
@@ -512,6 +499,11 @@ impl<'w> Runner<'w> {
             }
         }
         self.commit_to_lanes()
+    }
+
+    /// Whether lazy writes of the first region held have waited for long enough.
+    fn has_waited(&self) -> bool {
+        self.table.regions[self.held[0].region].has_waited(self.run.now_ms)
     }
 
     fn deliver(&mut self) {
@@ -533,7 +525,7 @@ impl<'w> Runner<'w> {
         let mut lanes: SmallVec<[MutexGuard<'_, Lane>; 4]> = self
             .held
             .iter()
-            .map(|held| table.regions[held.region].lane.lock())
+            .map(|held| shared.lock(&table.regions[held.region].lane))
             .collect();
         let mut news = false;
         for (lane, held) in lanes.iter_mut().zip(&self.held) {
@@ -545,11 +537,13 @@ impl<'w> Runner<'w> {
                 news = true;
             }
         }
+        shared.pause();
         // After the flags: either the committer saw them, or this is already the next epoch.
         let epoch = shared.epoch.load(Ordering::SeqCst);
         for lane in &mut lanes {
             lane.enter(epoch);
         }
+        shared.pause();
         self.settle(|held, state, change| lay(&mut lanes[held], state, epoch, change));
         if writes || self.run.read_lazy {
             for (lane, Held { region, state }) in lanes.iter_mut().zip(self.held.iter_mut()) {
@@ -570,6 +564,7 @@ impl<'w> Runner<'w> {
         }
         let full = lanes[0].open.entries.len() + lanes[0].open.effects.len() > LANE_LIMIT;
         drop(lanes);
+        shared.pause();
         if news {
             shared.signal.wake();
         }
@@ -650,7 +645,7 @@ impl<'w> Runner<'w> {
         region.note_lazy(self.run.now_ms);
         self.settle(|_, state, change| match change {
             Settled::Put(slot) => state.mark_lazy(slot),
-            Settled::Left(home) => state.lazy_left.push(home),
+            Settled::Left(home) => state.note_left_lazily(home),
             Settled::Taken(..) | Settled::Name(..) => {
                 debug_assert!(false, "structural writes are never lazy");
             }
@@ -712,9 +707,7 @@ pub(crate) fn flush_lazy(state: &mut State, lane: &mut Lane, epoch: u64) {
             lay_put(lane, state, epoch, slot);
         }
     }
-    for home in std::mem::take(&mut state.lazy_left) {
-        state.note_left(home, epoch);
-    }
+    state.flush_left(epoch);
 }
 
 /// Reads a home into memory; nothing changes when a row of it can't be read.
@@ -751,6 +744,15 @@ pub(crate) fn load_home(
         state.insert(slot);
     }
     Ok(())
+}
+
+impl Drop for Runner<'_> {
+    /// What was not committed is taken back, also when a panic ends the run.
+    fn drop(&mut self) {
+        if !self.run.undo.is_empty() {
+            self.undo();
+        }
+    }
 }
 
 impl Run {

@@ -7,7 +7,7 @@ use std::sync::{Arc, OnceLock};
 use std::thread::Thread;
 
 use arc_swap::ArcSwap;
-use parking_lot::{Condvar, Mutex};
+use parking_lot::{Condvar, Mutex, MutexGuard};
 
 use crate::checkpoint::Checkpointer;
 use crate::effect::EffectSink;
@@ -129,6 +129,7 @@ pub(crate) struct Signal {
     work: AtomicBool,
     idle: AtomicBool,
     stop: AtomicBool,
+    stopped: AtomicBool,
     thread: OnceLock<Thread>,
 }
 
@@ -146,7 +147,9 @@ impl Signal {
     /// Whether everything committed is on disk and told: no lane holds anything, and the
     /// committer has delivered all it took.
     pub(crate) fn is_quiet(&self) -> bool {
-        self.idle.load(Ordering::SeqCst) && !self.work.load(Ordering::SeqCst)
+        // In this order: work is taken only by a committer that has said it is not idle, and it says
+        // that it is again when all has been delivered.
+        !self.work.load(Ordering::SeqCst) && self.idle.load(Ordering::SeqCst)
     }
 
     pub(crate) fn take_work(&self) -> bool {
@@ -155,6 +158,10 @@ impl Signal {
 
     pub(crate) fn is_stopping(&self) -> bool {
         self.stop.load(Ordering::SeqCst)
+    }
+
+    pub(crate) fn has_stopped(&self) -> bool {
+        self.stopped.load(Ordering::SeqCst)
     }
 
     pub(crate) fn stop(&self) {
@@ -296,12 +303,26 @@ impl Shared {
         self.pause.is_some()
     }
 
+    /// Takes a lock. In a simulation nobody sleeps on one: the others run until it is free.
+    #[inline]
+    pub(crate) fn lock<'a, T>(&self, lock: &'a Mutex<T>) -> MutexGuard<'a, T> {
+        if self.pause.is_none() {
+            return lock.lock();
+        }
+        loop {
+            match lock.try_lock() {
+                Some(guard) => return guard,
+                None => self.pause(),
+            }
+        }
+    }
+
     /// The next object number; `mine` is the worker's range, refilled when empty.
     pub(crate) fn next_id(&self, mine: &mut IdRange) -> u64 {
         if let Some(id) = mine.0.next() {
             return id;
         }
-        let mut block = self.ids.lock();
+        let mut block = self.lock(&self.ids);
         if block.next + ID_RANGE > block.limit {
             block.limit = block.next + ID_BLOCK;
             // Laid down before any id above the old limit is handed out: whatever uses one commits
@@ -325,7 +346,7 @@ impl Shared {
         }
         let table = self.table.load();
         let region = &table.regions[0];
-        let mut lane = region.lane.lock();
+        let mut lane = self.lock(&region.lane);
         let news = !lane.told;
         lane.told = true;
         region.flagged.store(true, Ordering::SeqCst);
@@ -353,12 +374,26 @@ impl Shared {
         *count += 1;
         while self.durable.load(Ordering::SeqCst) < epoch
             && self.failed.get().is_none()
+            && !self.signal.has_stopped()
             && !self.is_simulated()
         {
             self.signal.wake();
             bell.wait(&mut count);
         }
         *count -= 1;
+    }
+
+    /// Says that there is no committer any more: nothing will become durable.
+    pub(crate) fn set_stopped(&self) {
+        self.signal.stopped.store(true, Ordering::SeqCst);
+        self.wake_waiters();
+    }
+
+    fn wake_waiters(&self) {
+        let (waiters, bell) = &self.durable_waiters;
+        // Under the lock: whoever has just looked, and is about to wait, must hear the bell.
+        let _looking = waiters.lock();
+        bell.notify_all();
     }
 
     /// The store can't be trusted any more: what is in memory is no longer known to be true. Stops
@@ -373,7 +408,7 @@ impl Shared {
             "the store failed; stopping, to begin again from what is on disk"
         );
         if self.failed.set(why.clone()).is_ok() {
-            self.durable_waiters.1.notify_all();
+            self.wake_waiters();
             match &self.options.on_failure {
                 Some(tell) => (tell.0)(&why),
                 None => std::process::abort(),

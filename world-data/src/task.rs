@@ -139,8 +139,14 @@ impl Task<'_> {
     }
 
     /// Makes an entity: an object with a position. It has one for life.
+    ///
+    /// # Errors
+    /// [`Stop::Fault`] in a world without a map.
     pub fn create_at<T: Object>(&mut self, object: T, at: Point) -> Result<Ref<T>> {
         self.on.go_on()?;
+        if self.map().cells() == 0 {
+            return Err(Stop::Fault("a world without a map has no entities".into()));
+        }
         let id = ObjectId::numbered(self.on.shared.next_id(&mut self.on.run.ids), true);
         let at = self.map().clamp(at);
         self.create_as(id, at, object)
@@ -230,10 +236,13 @@ impl Task<'_> {
     }
 
     fn home_of_name(&self, directory: &str) -> Home {
-        use std::hash::Hasher;
-        let mut hash = rustc_hash::FxHasher::default();
-        hash.write(directory.as_bytes());
-        self.map().shard_of(hash.finish())
+        // FNV-1a: homes of names are stored, so how they are found must never change.
+        let hash = directory
+            .bytes()
+            .fold(0xCBF2_9CE4_8422_2325, |hash: u64, byte| {
+                (hash ^ u64::from(byte)).wrapping_mul(0x0100_0000_01B3)
+            });
+        self.map().shard_of(hash)
     }
 
     /// Moves an entity; a point off the map is taken to its edge.
@@ -273,7 +282,7 @@ impl Task<'_> {
             self.on.go_on()?;
             let held = self.on.home(cell)?;
             let state = &self.on.held[held].state;
-            let mut lazy = false;
+            let mut lazy = state.was_left_lazily(cell);
             for at in state.members(cell) {
                 let slot = &state.slots[*at as usize];
                 if slot.at.distance(point) <= radius

@@ -71,7 +71,7 @@ impl Worker {
         let at = self.table.index_of(region)?;
         let region = &self.table.regions[at];
         let now_ms = self.shared.clock.now_ms();
-        let mut state = region.state.lock();
+        let mut state = self.shared.lock(&region.state);
         let (steps, entities) = self.compute(world, &state, number, now_ms, seconds);
         let mut ticked = Ticked {
             entities,
@@ -92,6 +92,9 @@ impl Worker {
             ) {
                 ticked.changed -= 1;
             }
+        }
+        if region.has_waited(now_ms) {
+            self.shared.flush_lazy_of(&self.table, at, &mut state);
         }
         drop(state);
         for crossing in crossings {
@@ -195,7 +198,7 @@ impl Worker {
     ) -> Option<R> {
         self.refresh();
         let at = self.table.index_of(region)?;
-        let mut state = self.table.regions[at].state.lock();
+        let mut state = self.shared.lock(&self.table.regions[at].state);
         state.feed.on = true;
         state.feed.moved.sort_unstable();
         state.feed.moved.dedup();
@@ -277,7 +280,7 @@ impl Shared {
         slot.at = to;
         state.rehome(at, cell);
         self.places.set(id, cell);
-        state.lazy_left.push(from);
+        state.note_left_lazily(from);
         state.feed.left(Gone {
             id,
             from,

@@ -27,6 +27,8 @@ const EVICT_LOOK: usize = 128;
 const MEMORY_SLACK: usize = 2;
 /// The most bytes of a task's origin that a dead letter keeps.
 const LETTER_LIMIT: usize = 16 * 1024;
+/// Runs in which a task may find that it needs yet another region; then it gets them all, and ends.
+const MOST_GROWTHS: u32 = 32;
 /// The name that says that genesis ran.
 const GENESIS: &str = "brightstar/genesis";
 /// Time that genesis may take, in milliseconds.
@@ -133,7 +135,11 @@ impl Worker {
             };
             let again = matches!(result, Err(Stop::Again));
             if again && attempts < shared.options.task_attempts {
-                on.abandon();
+                if attempts == MOST_GROWTHS {
+                    on.run.needed = (0..table.regions.len()).collect();
+                }
+                // Dropped, it is undone.
+                drop(on);
                 continue;
             }
             let done = match result {
@@ -310,20 +316,19 @@ impl Shared {
         let table = self.table.load_full();
         for at in 0..table.regions.len() {
             if table.regions[at].lazy_since.load(Ordering::Relaxed) != 0 {
-                let mut state = table.regions[at].state.lock();
+                let mut state = self.lock(&table.regions[at].state);
                 self.flush_lazy_of(&table, at, &mut state);
             }
         }
     }
 
-    /// Lays the lazy writes of regions that have waited for `age_ms` and are not busy.
-    pub(crate) fn flush_old_lazy(&self, age_ms: u64) {
+    /// Lays the lazy writes that have waited long enough, of regions that are not busy: busy ones do
+    /// it themselves.
+    pub(crate) fn flush_old_lazy(&self) {
         let table = self.table.load();
         let now = self.clock.now_ms();
         for (at, region) in table.regions.iter().enumerate() {
-            let since = region.lazy_since.load(Ordering::Relaxed);
-            if since != 0
-                && since + age_ms <= now
+            if region.has_waited(now)
                 && let Some(mut state) = region.state.try_lock()
             {
                 self.flush_lazy_of(&table, at, &mut state);
@@ -331,9 +336,9 @@ impl Shared {
         }
     }
 
-    fn flush_lazy_of(&self, table: &Table, at: usize, state: &mut crate::region::State) {
+    pub(crate) fn flush_lazy_of(&self, table: &Table, at: usize, state: &mut crate::region::State) {
         let region = &table.regions[at];
-        let mut lane = region.lane.lock();
+        let mut lane = self.lock(&region.lane);
         lane.told = true;
         region.flagged.store(true, Ordering::SeqCst);
         let epoch = self.epoch.load(Ordering::SeqCst);

@@ -22,6 +22,7 @@ struct Plan {
     /// Syncs that still succeed.
     left: Option<u64>,
     crashes: u64,
+    synced: u64,
 }
 
 impl Faults {
@@ -32,6 +33,7 @@ impl Faults {
             rng,
             left: None,
             crashes: 0,
+            synced: 0,
         })))
     }
 
@@ -54,6 +56,11 @@ impl Faults {
             plan.rng.usize(..=to)
         };
         from..to
+    }
+
+    /// The last epoch that a journal holds for certain.
+    pub fn synced(&self) -> u64 {
+        self.0.lock().synced
     }
 
     /// How many syncs have failed.
@@ -120,6 +127,7 @@ impl Journal for SimJournal {
         for (epoch, mut framed) in std::mem::take(&mut self.waiting) {
             self.inner.append(epoch, &mut framed)?;
             self.inner.unsynced = false;
+            self.faults.0.lock().synced = epoch;
         }
         Ok(())
     }
