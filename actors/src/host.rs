@@ -14,6 +14,7 @@ use crate::directory::Directory;
 use crate::metrics::Metrics;
 use crate::post::Post;
 use crate::settings::Settings;
+use crate::status::SessionCounts;
 
 /// What all actors of one host share.
 pub(crate) struct Host<W: World> {
@@ -45,6 +46,42 @@ pub(crate) struct Host<W: World> {
     pub(crate) connected: AtomicUsize,
     /// (session, cell) pairs in view.
     pub(crate) subscriptions: AtomicUsize,
+}
+
+impl<W: World> Host<W> {
+    /// A host whose regions have no actors yet.
+    pub(crate) fn new(
+        engine: Engine,
+        world: Arc<W>,
+        post: Arc<Post>,
+        settings: Settings,
+    ) -> Arc<Self> {
+        let workers = settings.workers.max(1);
+        let directory = Directory::new(&engine.regions(), workers, settings.queue_limit);
+        Arc::new(Self {
+            id: Uuid::new_v4(),
+            map: *engine.map(),
+            engine,
+            world,
+            settings,
+            post,
+            accounts: Accounts::default(),
+            directory,
+            metrics: Metrics::new(),
+            started: Instant::now(),
+            phase: Phase::default(),
+            region_ended: Notify::new(),
+            connected: AtomicUsize::new(0),
+            subscriptions: AtomicUsize::new(0),
+        })
+    }
+
+    /// How many sessions there are. The two counts are taken one after the other.
+    pub(crate) fn session_counts(&self) -> SessionCounts {
+        let connected = self.connected.load(Ordering::Relaxed);
+        let away = self.accounts.count().saturating_sub(connected);
+        SessionCounts { connected, away }
+    }
 }
 
 /// How far a host has come in stopping; each step includes those before it.

@@ -13,6 +13,7 @@ mod serve;
 
 use std::any::Any;
 use std::cell::{Cell, RefCell};
+use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::rc::Rc;
 use std::sync::Arc;
 use std::time::Duration;
@@ -183,9 +184,17 @@ impl<W: World> Actor for HubActor<W> {
     }
 }
 
+/// Runs a step of the hub. A panic in it is a bug, which costs that step and not the sessions of
+/// the whole thread.
+fn guarded(step: &'static str, run: impl FnOnce()) {
+    if catch_unwind(AssertUnwindSafe(run)).is_err() {
+        tracing::error!(step, "the hub panicked; it goes on");
+    }
+}
+
 impl<W: World> StreamHandler<Woken> for HubActor<W> {
     fn handle(&mut self, _: Woken, _: &mut Self::Context) {
-        self.core.look();
+        guarded("look", || self.core.look());
     }
 }
 
@@ -194,7 +203,7 @@ impl<W: World> StreamHandler<Due> for HubActor<W> {
         let (begun, first) = *self.begun.get_or_insert((due, self.core.tick.get()));
         let since = (due - begun).as_secs_f64() / self.period().as_secs_f64();
         self.core.tick.set(first + 1 + since.round() as u64);
-        self.core.tick();
+        guarded("tick", || self.core.tick());
         if self.core.host.phase.stopped() {
             HUBS.with_borrow_mut(|hubs| hubs.remove(&self.core.host.id));
             ctx.stop();

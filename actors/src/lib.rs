@@ -25,6 +25,8 @@ mod session;
 mod settings;
 mod status;
 mod supervisor;
+#[cfg(test)]
+mod void;
 
 pub use hub::{Entry, Hub};
 pub use link::{Incoming, Link, Outgoing};

@@ -81,7 +81,9 @@ struct Due(Instant);
 impl<W: World> Region<W> {
     /// Starts the actor on this thread. `phase` spreads the regions' ticks over the period, 0..1.
     pub(crate) fn launch(handle: Arc<RegionHandle<W>>, host: Arc<Host<W>>, phase: f64) {
-        let generation = handle.generation.fetch_add(1, Ordering::Relaxed) + 1;
+        // Alive before its generation counts, so that the supervisor never starts it twice.
+        handle.alive.store(true, Ordering::Release);
+        let generation = handle.generation.fetch_add(1, Ordering::Release) + 1;
         let worker = worker_of(&host);
         let ticks = host.map.is_cell(handle.interval.from);
         let tracks = Tracks::new(host.settings.tick_hz, handle.interval);
@@ -227,7 +229,6 @@ impl<W: World> Actor for Region<W> {
         ctx.add_stream(stream::poll_fn(move |cx| {
             timer.poll_tick(cx).map(|due| Some(Due(due)))
         }));
-        self.handle.alive.store(true, Ordering::Release);
         // There may be work of before, and nobody who wakes us for it.
         self.handle.wake();
     }

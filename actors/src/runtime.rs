@@ -7,26 +7,21 @@
 use std::fmt;
 use std::io;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::atomic::Ordering;
 use std::time::Duration;
 
 use actix::Actor;
 use actix_rt::{Arbiter, ArbiterHandle};
 use parking_lot::Mutex;
-use tokio::sync::Notify;
 use tokio::time::{Instant, MissedTickBehavior, interval, timeout_at};
-use uuid::Uuid;
 use world_data::{Engine, World};
 
-use crate::accounts::Accounts;
 use crate::clock;
-use crate::directory::Directory;
-use crate::host::{Host, Phase};
+use crate::host::Host;
 use crate::hub::Hub;
-use crate::metrics::Metrics;
 use crate::post::Post;
 use crate::settings::Settings;
-use crate::status::{RegionStatus, SessionCounts, Status, WorkerStatus};
+use crate::status::{RegionStatus, Status, WorkerStatus};
 use crate::supervisor::Supervisor;
 
 /// How often a drain looks whether all sessions have gone.
@@ -69,24 +64,7 @@ impl<W: World> Runtime<W> {
     ) -> io::Result<Self> {
         clock::set(engine.clock());
         let workers = settings.workers.max(1);
-        let map = *engine.map();
-        let directory = Directory::new(&engine.regions(), workers, settings.queue_limit);
-        let host = Arc::new(Host {
-            id: Uuid::new_v4(),
-            engine,
-            world,
-            map,
-            settings,
-            post,
-            accounts: Accounts::default(),
-            directory,
-            metrics: Metrics::new(),
-            started: Instant::now(),
-            phase: Phase::default(),
-            region_ended: Notify::new(),
-            connected: AtomicUsize::new(0),
-            subscriptions: AtomicUsize::new(0),
-        });
+        let host = Host::new(engine, world, post, settings);
         let mut threads = Vec::with_capacity(workers + 1);
         for _ in 0..=workers {
             threads.push(Arbiter::try_new()?);
@@ -200,15 +178,6 @@ impl<W: World> Runtime<W> {
         while self.host.accounts.count() > 0 && Instant::now() < end {
             look.tick().await;
         }
-    }
-}
-
-impl<W: World> Host<W> {
-    /// How many sessions there are. The two counts are taken one after the other.
-    pub(crate) fn session_counts(&self) -> SessionCounts {
-        let connected = self.connected.load(Ordering::Relaxed);
-        let away = self.accounts.count().saturating_sub(connected);
-        SessionCounts { connected, away }
     }
 }
 

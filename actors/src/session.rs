@@ -158,7 +158,7 @@ impl<W: World> Core<W> {
     }
 
     /// Notes where the session's entity is.
-    pub(crate) fn is_at(&mut self, cell: Home) {
+    pub(crate) fn moved_to(&mut self, cell: Home) {
         self.home = cell;
     }
 

@@ -159,6 +159,16 @@ impl Client {
         }
     }
 
+    /// Reads until `happened`, which it must soon: long before a refresh of all cells would heal
+    /// what the changes left wrong.
+    pub(crate) async fn soon(&mut self, happened: impl Fn(&Self) -> bool) {
+        let limit = self.frames + 20;
+        while !happened(self) {
+            assert!(self.frames < limit, "it did not happen within 20 frames");
+            self.step().await;
+        }
+    }
+
     /// Reads one message.
     pub(crate) async fn step(&mut self) {
         match next(&self.link, self.codec).await {

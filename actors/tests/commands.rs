@@ -35,6 +35,48 @@ fn commands_and_inputs_keep_their_order_over_all_regions() {
     });
 }
 
+/// The session's entity is carried off while its old region still has work of it: the next command
+/// waits for that, though the new region has time.
+#[test]
+fn a_new_region_waits_for_the_old_one() {
+    run(async {
+        let host = Host::start(Yard::default(), settings()).await;
+        let mut ann = Client::login(&host, "ann").await;
+        let mut bob = Client::login(&host, "bob").await;
+        let mut carl = Client::login(&host, "carl").await;
+        let there = host.point_of_another_worker();
+        carl.ask(Command::At(there.x, there.y)).await.unwrap();
+        let frames = carl.frames + 4;
+        carl.until(|carl| carl.frames > frames).await;
+        host.yard.gate.shut();
+        let held = bob.send(Command::Hold).await;
+        host.yard.gate.until_held();
+        let first = ann.send(Command::Log(1)).await;
+        let you = ann.welcome.you.unwrap();
+        carl.ask(Command::Push(you, there.x, there.y))
+            .await
+            .unwrap();
+        // Long enough for the hub to see where its entity is now.
+        let frames = ann.frames + 4;
+        ann.until(|ann| ann.frames > frames).await;
+        let second = ann.send(Command::Log(2)).await;
+        assert_eq!(
+            carl.ask(Command::Log(0)).await.unwrap(),
+            [1],
+            "the new region has time"
+        );
+        let frames = ann.frames + 4;
+        ann.until(|ann| ann.frames > frames).await;
+        assert!(ann.answers.is_empty(), "neither was overtaken");
+        host.yard.gate.open();
+        assert_eq!(ann.answer(first).await.unwrap(), [1]);
+        assert_eq!(ann.answer(second).await.unwrap(), [2]);
+        assert_eq!(ann.ask(Command::Read).await.unwrap(), [1, 2]);
+        bob.answer(held).await.unwrap();
+        host.stop().await;
+    });
+}
+
 #[test]
 fn the_newest_input_wins_and_none_overtakes_a_command() {
     run(async {

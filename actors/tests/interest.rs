@@ -28,7 +28,7 @@ async fn truth(client: &mut Client, yard: &Yard) -> Positions {
 async fn agrees(client: &mut Client, yard: &Yard) {
     let truth = truth(client, yard).await;
     assert!(!truth.is_empty());
-    client.until(|client| client.positions() == truth).await;
+    client.soon(|client| client.positions() == truth).await;
 }
 
 fn cells_around(yard: &Yard, at: Point) -> BTreeSet<u64> {
@@ -117,12 +117,12 @@ fn who_is_hidden_is_not_there() {
         let mut ann = Client::login(&host, "ann").await;
         let mut bob = Client::login(&host, "bob").await;
         let id = bob.welcome.you.unwrap();
-        ann.until(|ann| ann.entities.contains_key(&id)).await;
+        ann.soon(|ann| ann.entities.contains_key(&id)).await;
         assert_eq!(ann.entities[&id].view, "bob 0");
         bob.ask(Command::Log(1)).await.unwrap();
-        ann.until(|ann| ann.entities[&id].view == "bob 1").await;
+        ann.soon(|ann| ann.entities[&id].view == "bob 1").await;
         bob.ask(Command::Hide(true)).await.unwrap();
-        ann.until(|ann| !ann.entities.contains_key(&id)).await;
+        ann.soon(|ann| !ann.entities.contains_key(&id)).await;
         // Moving about while hidden shows nothing, nor does a newcomer see anything.
         bob.ask(Command::At(100.0, 100.0)).await.unwrap();
         let mut eve = Client::login(&host, "eve").await;
@@ -132,8 +132,8 @@ fn who_is_hidden_is_not_there() {
         ann.until(|ann| ann.frames > ann_frames + 5).await;
         assert!(!ann.entities.contains_key(&id) && !eve.entities.contains_key(&id));
         bob.ask(Command::Hide(false)).await.unwrap();
-        ann.until(|ann| ann.entities.contains_key(&id)).await;
-        eve.until(|eve| eve.entities.contains_key(&id)).await;
+        ann.soon(|ann| ann.entities.contains_key(&id)).await;
+        eve.soon(|eve| eve.entities.contains_key(&id)).await;
         assert_eq!(ann.entities[&id], eve.entities[&id]);
         host.stop().await;
     });
@@ -159,7 +159,8 @@ fn a_slow_reader_gets_full_cells_and_no_backlog() {
         host.yard.frozen.store(true, Ordering::SeqCst);
         agrees(&mut ann, &host.yard).await;
         assert!(ann.frames - frames <= 10, "{} frames", ann.frames - frames);
-        assert!(ann.fulls > fulls, "the deltas between were not kept");
+        // More than are told in full by the way in two seconds.
+        assert!(ann.fulls >= fulls + 8, "{} full cells", ann.fulls - fulls);
         host.stop().await;
     });
 }
@@ -174,7 +175,7 @@ fn who_logs_out_disappears() {
         ann.until(|ann| ann.entities.contains_key(&id)).await;
         bob.say(protocol::ClientMessage::Bye).await.unwrap();
         assert_eq!(bob.end().await, None);
-        ann.until(|ann| !ann.entities.contains_key(&id)).await;
+        ann.soon(|ann| !ann.entities.contains_key(&id)).await;
         host.stop().await;
     });
 }

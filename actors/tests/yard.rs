@@ -117,6 +117,8 @@ pub(crate) enum Command {
     Panic,
     /// Waits at the gate.
     Hold,
+    /// Moves an entity, wherever it is.
+    Push(u64, f64, f64),
     /// Ends one's own session.
     Leave,
     /// All entities that can be seen: id, x and y in centimetres.
@@ -228,6 +230,10 @@ impl World for Yard {
                 self.gate.pass();
                 Ok(Vec::new())
             }
+            Command::Push(id, x, y) => {
+                let id = ObjectId::from_raw(*id).ok_or_else(|| Stop::refused("no id"))?;
+                task.place(id, Point::new(*x, *y)).map(|()| Vec::new())
+            }
             Command::Leave => {
                 task.close(who.session, "as you wish");
                 Ok(Vec::new())
@@ -313,6 +319,22 @@ impl Host {
         let runtime = Runtime::start(engine, Arc::clone(&yard), post, settings).unwrap();
         until(|| runtime.ready()).await;
         Self { runtime, yard }
+    }
+
+    /// A place whose region runs on another worker than that of the middle, where walkers begin.
+    pub(crate) fn point_of_another_worker(&self) -> Point {
+        let (map, regions) = (self.yard.map(), self.runtime.status().regions);
+        let worker = |at: Point| {
+            let cell = map.cell_at(at).0;
+            regions
+                .iter()
+                .find(|region| (region.from..region.to).contains(&cell))
+                .unwrap()
+                .worker
+        };
+        let middle = worker(Point::new(METRES / 2.0, METRES / 2.0));
+        let places = (0..8).map(|n| Point::new(f64::from(n).mul_add(32.0, 16.0), 16.0));
+        places.into_iter().find(|at| worker(*at) != middle).unwrap()
     }
 
     pub(crate) async fn stop(self) {

@@ -55,7 +55,7 @@ impl<W: World> HubCore<W> {
         let at = session.core.watch.as_ref().and_then(|watch| watch.at());
         let Some(at) = at else { return 0 };
         let map = &self.host.map;
-        session.core.is_at(map.cell_at(at));
+        session.core.moved_to(map.cell_at(at));
         let view = (map, self.host.world.view_radius());
         let slots = &mut self.slots.borrow_mut();
         let forget = session.sight.follow(at, view, socket.codec, slots);

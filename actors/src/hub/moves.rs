@@ -171,3 +171,102 @@ impl<W: World> HubCore<W> {
         }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use std::rc::Rc;
+    use std::sync::Arc;
+
+    use world_data::{Caller, EffectSink, Payload};
+
+    use super::*;
+    use crate::accounts::Claim;
+    use crate::host::Host;
+    use crate::region::Shared;
+    use crate::void::{self, Void};
+
+    /// Two hubs on one thread, without their actors, so that the test says what comes when; and a
+    /// session at the first.
+    fn two_hubs() -> (
+        Arc<Host<Void>>,
+        Rc<HubCore<Void>>,
+        Rc<HubCore<Void>>,
+        SessionId,
+    ) {
+        let host = void::host();
+        let (a, b) = (
+            HubCore::new(Arc::clone(&host)),
+            HubCore::new(Arc::clone(&host)),
+        );
+        let Claim::New(id) = host.accounts.claim("ann", a.index, 10) else {
+            panic!("new")
+        };
+        let shared = Shared::new(Caller {
+            session: id,
+            name: "ann".into(),
+            you: None,
+        });
+        let core = Core::new(shared, &host.map, &host.settings);
+        a.sessions.borrow_mut().insert(id, Session::away(core));
+        host.post.route(id, a.index);
+        host.accounts.settle(id);
+        (host, a, b, id)
+    }
+
+    fn event(host: &Host<Void>, session: SessionId, value: u64) {
+        host.post.deliver(vec![Effect::Event {
+            session,
+            payload: Payload::new(value),
+        }]);
+    }
+
+    fn events(hub: &HubCore<Void>, id: SessionId) -> Vec<String> {
+        let next = |session: &mut Session<Void>| {
+            std::iter::from_fn(|| session.core.events.next())
+                .map(|(n, payload)| format!("{n}={}", serde_json::to_string(&payload).unwrap()))
+                .collect()
+        };
+        hub.with(id, next).expect("the session is here")
+    }
+
+    #[test]
+    fn effects_follow_a_session_that_moves_and_keep_their_order() {
+        let (host, a, b, id) = two_hubs();
+        assert!(matches!(
+            host.accounts.claim("ann", b.index, 10),
+            Claim::Move(..)
+        ));
+        let mut arrival = b.fetch(id, a.index, false);
+        // Laid at the old door after the old hub has looked, before the route changes.
+        event(&host, id, 1);
+        let request = a.door.take_request().expect("it was asked");
+        a.answer(request);
+        assert!(a.sessions.borrow().is_empty());
+        // Laid at the new door before the session is there.
+        event(&host, id, 2);
+        b.look();
+        assert!(matches!(arrival.try_recv(), Ok(Arrival::Here)));
+        event(&host, id, 3);
+        b.look();
+        assert_eq!(events(&b, id), ["1=1", "2=2", "3=3"]);
+    }
+
+    #[test]
+    fn a_session_that_ends_while_it_is_claimed_is_absent() {
+        let (host, a, b, id) = two_hubs();
+        assert!(matches!(
+            host.accounts.claim("ann", b.index, 10),
+            Claim::Move(..)
+        ));
+        let mut arrival = b.fetch(id, a.index, true);
+        // The world ends it before the old hub hears that it is wanted elsewhere.
+        host.post.deliver(vec![Effect::Close {
+            session: id,
+            message: "out".into(),
+        }]);
+        a.look();
+        b.look();
+        assert!(matches!(arrival.try_recv(), Ok(Arrival::Ended(why)) if why.message == "out"));
+        assert!(b.sessions.borrow().is_empty(), "it was logged out");
+    }
+}

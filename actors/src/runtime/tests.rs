@@ -1,54 +1,11 @@
 //! What only the inside can do: a region's actor that dies.
 
-use std::sync::Arc;
-use std::sync::atomic::{AtomicUsize, Ordering};
-use std::time::Duration;
-
-use world_data::{
-    Caller, Engine, Entity, Kinds, Map, ObjectId, Options, SessionId, Stop, Task, World,
-};
+use uuid::Uuid;
+use world_data::{Caller, Options, SessionId};
 
 use super::*;
 use crate::region::{Shared, Work};
-
-#[derive(Debug, Default)]
-struct Void {
-    logins: AtomicUsize,
-}
-
-impl World for Void {
-    const NAME: &'static str = "void";
-    type Command = ();
-    type Reply = ();
-    type Input = ();
-    type View = ();
-
-    fn map(&self) -> Map {
-        Map::square(128.0)
-    }
-    fn kinds(&self) -> Kinds {
-        Kinds::new()
-    }
-    fn genesis(&self, _: &mut Task<'_>) -> Result<(), Stop> {
-        Ok(())
-    }
-    fn login(&self, _: &mut Task<'_>, _: &Caller) -> Result<Option<ObjectId>, Stop> {
-        self.logins.fetch_add(1, Ordering::SeqCst);
-        Ok(None)
-    }
-    fn logout(&self, _: &mut Task<'_>, _: &Caller) -> Result<(), Stop> {
-        Ok(())
-    }
-    fn command(&self, _: &mut Task<'_>, _: &Caller, (): &()) -> Result<(), Stop> {
-        Ok(())
-    }
-    fn input(&self, _: &mut Task<'_>, _: &Caller, (): &()) -> Result<(), Stop> {
-        Ok(())
-    }
-    fn view(&self, _: Entity<'_>) -> Option<()> {
-        None
-    }
-}
+use crate::void::Void;
 
 async fn until(mut happened: impl FnMut() -> bool) {
     let mut look = interval(Duration::from_millis(2));
@@ -97,7 +54,8 @@ fn a_region_that_dies_is_made_anew_with_its_queue() {
         }
         let died = Instant::now();
         until(|| world.logins.load(Ordering::SeqCst) == 10).await;
-        assert!(died.elapsed() < Duration::from_secs(1), "within a second");
+        // A second on a machine that has time; more where others keep it busy.
+        assert!(died.elapsed() < Duration::from_secs(4));
         assert_eq!(dying.generation.load(Ordering::SeqCst), 2);
         assert_eq!(other.generation.load(Ordering::SeqCst), 1);
         until(|| dying.figures.ticks.load(Ordering::SeqCst) > ticks + 3).await;
