@@ -58,6 +58,8 @@ struct Frames {
     per_second: f64,
     bytes_per_second: f64,
     entities_per_second: f64,
+    /// Ticks between two frames that had none: nothing to tell, or nobody to take it.
+    ticks_without: u64,
     late: u64,
     late_share: f64,
     late_after_ms: u64,
@@ -254,6 +256,7 @@ impl Report {
             bytes_per_second / 1e6
         )?;
         let Frames {
+            ticks_without,
             late,
             late_share,
             late_after_ms,
@@ -262,7 +265,8 @@ impl Report {
         } = &self.frames;
         writeln!(
             text,
-            "  late     {late} = {:.3} % came over {late_after_ms} ms after their tick",
+            "  late     {late} = {:.3} % came over {late_after_ms} ms after their tick; \
+             {ticks_without} ticks had none",
             late_share * 100.0
         )?;
         writeln!(text, "  delay    {}", line(delay_ms))
@@ -294,6 +298,7 @@ fn frames(stats: &Stats, measured: &Measured) -> Frames {
         per_second: stats.frames as f64 / measured.seconds,
         bytes_per_second: stats.frame_bytes as f64 / measured.seconds,
         entities_per_second: stats.entities as f64 / measured.seconds,
+        ticks_without: stats.ticks_without_frame,
         late: stats.late_frames,
         late_share: stats.late_frames as f64 / (stats.frames as f64).max(1.0),
         late_after_ms: LATE.as_millis() as u64,

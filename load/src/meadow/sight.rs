@@ -21,10 +21,11 @@ use crate::stats::{LATE, Stats};
 /// Ticks within which what two cells say of an entity must agree again, and the bot itself must
 /// be seen again: half a second.
 const PATIENCE: u64 = 10;
-/// How much faster than allowed is not called wrong: ticks are not spaced evenly.
-const SLACK: f64 = 1.25;
-/// A step that is never called wrong, in metres: rounding, and a tick more or less.
-const STEP: f64 = 1.0;
+/// How fast an entity may be over a while without being called wrong, in metres per second.
+const FAST: f32 = 1.25 * SPEED as f32;
+/// How far an entity may come at once, in metres: what it walks in the longest time for which a
+/// server may be late without being called wrong, three seconds.
+const MOST_AT_ONCE: f32 = 3.0 * SPEED as f32;
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum Kind {
@@ -40,6 +41,22 @@ struct Seen {
     y: f32,
     kind: Kind,
     cells: Cells,
+    /// How far it may come at this moment, in metres; it grows with time, up to a bound.
+    credit: f32,
+    /// When that was so, in seconds since the bot's beginning.
+    at: f32,
+}
+
+impl Seen {
+    /// Takes in a move; says how far it was if it was too far.
+    fn go(&mut self, x: f32, y: f32, now: f32) -> Option<f32> {
+        let way = (x - self.x).hypot(y - self.y);
+        let credit = (self.credit + (now - self.at) * FAST).min(MOST_AT_ONCE) - way;
+        (self.x, self.y, self.at) = (x, y, now);
+        // Who was too fast once is not called so again for the same way.
+        self.credit = if credit < 0.0 { MOST_AT_ONCE } else { credit };
+        (credit < 0.0).then_some(way)
+    }
 }
 
 /// The cells that an entity is in: one, for a moment two. Of a third, which is wrong anyway, it
@@ -97,6 +114,7 @@ pub(crate) struct Sight {
     /// Entities that left all cells, for one that is in view.
     between: Vec<Open>,
     last: Option<(u64, Instant)>,
+    start: Instant,
     you_seen: u64,
 }
 
@@ -110,6 +128,7 @@ impl Sight {
             doubled: Vec::new(),
             between: Vec::new(),
             last: None,
+            start: Instant::now(),
             you_seen: 0,
         }
     }
@@ -168,14 +187,15 @@ impl Sight {
         let (now, size) = (Instant::now(), encoded.size());
         let mut frame = std::mem::take(&mut self.frame);
         encoded.read(&mut frame)?;
-        let reach = self.time(&frame, now, size, stats);
+        self.time(&frame, now, size, stats);
+        let seconds = (now - self.start).as_secs_f32();
         // In their order: what is told of a cell may be several steps, each on top of the last.
         for cell in frame.cells() {
             if cell.full {
                 self.forget(&[cell.cell]);
             }
             for entity in frame.entities(cell) {
-                self.see_entity(&frame, cell, entity, reach, stats)?;
+                self.see_entity(&frame, cell, entity, seconds, stats)?;
             }
             for gone in frame.gone(cell) {
                 self.see_gone(frame.tick, cell.cell, *gone);
@@ -199,12 +219,12 @@ impl Sight {
             .retain(|open| !cells.iter().any(|cell| open.seen.cells.has(*cell)));
     }
 
-    /// Counts the frame; gives how far anything may have moved since the one before.
-    fn time(&mut self, frame: &Frame, now: Instant, size: usize, stats: &mut Stats) -> f64 {
+    /// Counts the frame.
+    fn time(&mut self, frame: &Frame, now: Instant, size: usize, stats: &mut Stats) {
         let last = self.last.replace((frame.tick, now));
         let Some((last_tick, last_at)) = last else {
             self.you_seen = frame.tick;
-            return f64::INFINITY;
+            return;
         };
         if frame.tick <= last_tick {
             stats.break_rule(|| format!("tick {} after tick {last_tick}", frame.tick));
@@ -214,10 +234,10 @@ impl Sight {
         if stats.measuring {
             stats.frames += 1;
             stats.frame_bytes += size as u64;
+            stats.ticks_without_frame += u64::from(ticks.saturating_sub(1));
             stats.late_frames += u64::from(gap > due + LATE);
             stats.frame_delay.record(gap.saturating_sub(due));
         }
-        (due.max(gap) + self.period).as_secs_f64() * SPEED * SLACK + STEP
     }
 
     fn see_entity(
@@ -225,7 +245,7 @@ impl Sight {
         frame: &Frame,
         cell: &FrameCell,
         entity: &FrameEntity,
-        reach: f64,
+        now: f32,
         stats: &mut Stats,
     ) -> Result<(), ClientError> {
         let FrameEntity { id, x, y, .. } = *entity;
@@ -236,37 +256,61 @@ impl Sight {
         {
             stats.break_rule(|| format!("entity {id} at ({x}, {y}) is off the map"));
         }
-        let known = self.known.get(&id).copied();
-        let before = known.or_else(|| self.take_between(id));
-        let kind = match (frame.view(entity), before) {
-            (Some(view), _) => match &*view.decode::<View<'_>>()?.k {
+        if !entity.has_view() {
+            // Nearly all are of this kind: one look-up for each.
+            match self.known.get_mut(&id) {
+                Some(seen) if seen.cells.has(cell.cell) => {
+                    if let Some(way) = seen.go(x, y, now) {
+                        stats.break_rule(|| format!("entity {id} moved {way:.2} m at once"));
+                    }
+                    return Ok(());
+                }
+                _ => stats.break_rule(|| {
+                    format!(
+                        "entity {id} moved in cell {} before it was shown there",
+                        cell.cell
+                    )
+                }),
+            }
+        }
+        self.see_shown(frame, cell, entity, now, stats)
+    }
+
+    /// Takes in an entity that is new in a cell, or looks different.
+    fn see_shown(
+        &mut self,
+        frame: &Frame,
+        cell: &FrameCell,
+        entity: &FrameEntity,
+        now: f32,
+        stats: &mut Stats,
+    ) -> Result<(), ClientError> {
+        let FrameEntity { id, x, y, .. } = *entity;
+        let before = self
+            .known
+            .get(&id)
+            .copied()
+            .or_else(|| self.take_between(id));
+        let new = Seen {
+            x,
+            y,
+            kind: Kind::Other,
+            cells: Cells::default(),
+            credit: MOST_AT_ONCE,
+            at: now,
+        };
+        let mut seen = before.unwrap_or(new);
+        if let Some(way) = seen.go(x, y, now) {
+            stats.break_rule(|| format!("entity {id} moved {way:.2} m at once"));
+        }
+        if let Some(view) = frame.view(entity) {
+            seen.kind = match &*view.decode::<View<'_>>()?.k {
                 "player" => Kind::Player,
                 "coin" => Kind::Coin,
                 _ => Kind::Other,
-            },
-            (None, before) => {
-                if known.is_none_or(|known| !known.cells.has(cell.cell)) {
-                    let cell = cell.cell;
-                    stats.break_rule(|| {
-                        format!("entity {id} moved in cell {cell} before it was shown there")
-                    });
-                }
-                before.map_or(Kind::Other, |before| before.kind)
-            }
-        };
-        if let Some(before) = before {
-            let way = f64::from(x - before.x).hypot(f64::from(y - before.y));
-            if way > reach {
-                stats.break_rule(|| format!("entity {id} moved {way:.2} m, {reach:.2} m is most"));
-            }
+            };
         }
-        let mut seen = Seen {
-            x,
-            y,
-            kind,
-            cells: known.map_or_else(Cells::default, |k| k.cells),
-        };
-        if known.is_some() && !seen.cells.has(cell.cell) {
+        if seen.cells.count() > 0 && !seen.cells.has(cell.cell) {
             self.doubled.push(Open {
                 id,
                 tick: frame.tick,
@@ -280,7 +324,10 @@ impl Sight {
 
     fn take_between(&mut self, id: u64) -> Option<Seen> {
         let place = self.between.iter().position(|open| open.id == id)?;
-        Some(self.between.swap_remove(place).seen)
+        let mut seen = self.between.swap_remove(place).seen;
+        // That was where it was to come, not where it is.
+        seen.cells = Cells::default();
+        Some(seen)
     }
 
     fn see_gone(&mut self, tick: u64, cell: u64, gone: Gone) {

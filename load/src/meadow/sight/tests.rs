@@ -134,7 +134,7 @@ fn what_can_not_be_true_is_named() {
         ),
         (
             vec![part(0, false, &[(YOU, 60.0, false)], &[])],
-            "moved 50.00 m",
+            "moved 50.00 m at once",
         ),
         (
             vec![part(0, false, &[(5, 2049.0, true)], &[])],
