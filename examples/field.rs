@@ -81,8 +81,11 @@ impl World for Field {
             })?;
             return Ok(Some(id));
         }
-        let walker =
-            Walker { name: who.name.clone(), target: None, listens: Some(who.session) };
+        let walker = Walker {
+            name: who.name.clone(),
+            target: None,
+            listens: Some(who.session),
+        };
         let at = Point::new(256.0 + task.random().f64(), 256.0);
         let id = task.create_at(walker, at)?.id();
         task.bind(&name, id)?;
@@ -97,12 +100,7 @@ impl World for Field {
         })
     }
 
-    fn command(
-        &self,
-        task: &mut Task<'_>,
-        who: &Caller,
-        command: &Command,
-    ) -> Result<Reply, Stop> {
+    fn command(&self, task: &mut Task<'_>, who: &Caller, command: &Command) -> Result<Reply, Stop> {
         let you = who.you.ok_or_else(|| Stop::refused("nobody"))?;
         let at = task.position(you)?;
         match command {

@@ -107,7 +107,9 @@ pub struct App<W, A = NoArgs, C = NoCommands> {
 
 impl<W, A, C> fmt::Debug for App<W, A, C> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("App").field("about", &self.about).finish_non_exhaustive()
+        f.debug_struct("App")
+            .field("about", &self.about)
+            .finish_non_exhaustive()
     }
 }
 
@@ -142,8 +144,20 @@ impl<W: World, A: Args + 'static> App<W, A> {
         self,
         run: impl FnOnce(C) -> ExitCode + 'static,
     ) -> App<W, A, C> {
-        let Self { world, page, defaults, about, .. } = self;
-        App { world, commands: Box::new(run), page, defaults, about }
+        let Self {
+            world,
+            page,
+            defaults,
+            about,
+            ..
+        } = self;
+        App {
+            world,
+            commands: Box::new(run),
+            page,
+            defaults,
+            about,
+        }
     }
 }
 
@@ -194,16 +208,21 @@ fn parse<A: Args, C: Subcommand>(
     about: &'static str,
     args: Vec<std::ffi::OsString>,
 ) -> Result<Command<A, C>, clap::Error> {
-    let command = Cli::<A, C>::command().name(name).bin_name(name).about(about);
+    let command = Cli::<A, C>::command()
+        .name(name)
+        .bin_name(name)
+        .about(about);
     let read = |args| {
         let mut matches = command.clone().try_get_matches_from(args)?;
         Cli::<A, C>::from_arg_matches_mut(&mut matches)
     };
     match read(args)?.command {
         Some(command) => Ok(command),
-        None => read(vec![name.into(), "serve".into()])?.command.ok_or_else(|| {
-            clap::Error::new(clap::error::ErrorKind::MissingSubcommand).with_cmd(&command)
-        }),
+        None => read(vec![name.into(), "serve".into()])?
+            .command
+            .ok_or_else(|| {
+                clap::Error::new(clap::error::ErrorKind::MissingSubcommand).with_cmd(&command)
+            }),
     }
 }
 
@@ -250,9 +269,15 @@ fn serve<W: World, A: Args, C>(app: App<W, A, C>, flags: &Serve<A>) -> Result<Ex
         .build()
         .map_err(Failure::Signals)?;
     // Before the world is opened: a signal during a long recovery is kept and obeyed after it.
-    let mut signals = runtime.block_on(async { Signals::new() }).map_err(Failure::Signals)?;
+    let mut signals = runtime
+        .block_on(async { Signals::new() })
+        .map_err(Failure::Signals)?;
     let running = server::start((app.world)(&flags.world), &config, app.page)?;
-    say(&format!("{} is at http://{}/\n", W::NAME, running.address()))?;
+    say(&format!(
+        "{} is at http://{}/\n",
+        W::NAME,
+        running.address()
+    ))?;
     runtime.block_on(until_stopped(running, &mut signals))
 }
 
@@ -279,7 +304,9 @@ async fn until_stopped(mut running: Running, signals: &mut Signals) -> Result<Ex
 
 fn say(words: &str) -> Result<(), Failure> {
     let mut out = io::stdout().lock();
-    out.write_all(words.as_bytes()).and_then(|()| out.flush()).map_err(Failure::Output)
+    out.write_all(words.as_bytes())
+        .and_then(|()| out.flush())
+        .map_err(Failure::Output)
 }
 
 /// The signals that stop a server.

@@ -110,26 +110,39 @@ mod tests {
 
     fn serve(args: &[&str]) -> Result<Serve<NoArgs>, String> {
         let args = ["world", "serve"].iter().chain(args);
-        match Cli::<NoArgs, NoCommands>::try_parse_from(args).map_err(|e| e.to_string())?.command {
+        match Cli::<NoArgs, NoCommands>::try_parse_from(args)
+            .map_err(|e| e.to_string())?
+            .command
+        {
             Some(Command::Serve(serve)) => Ok(serve),
             other => panic!("{other:?}"),
         }
     }
 
     fn environment(pairs: &[(&str, &str)]) -> Vec<(String, String)> {
-        pairs.iter().map(|(name, value)| ((*name).to_owned(), (*value).to_owned())).collect()
+        pairs
+            .iter()
+            .map(|(name, value)| ((*name).to_owned(), (*value).to_owned()))
+            .collect()
     }
 
     #[test]
     fn strength_grows_from_defaults_over_file_and_environment_to_flags() {
         let folder = tempfile::tempdir().unwrap();
         let file = folder.path().join("brightstar.toml");
-        std::fs::write(&file, "[engine]\nregions = 2\nseed = 2\n[regions]\nworkers = 2\n").unwrap();
+        std::fs::write(
+            &file,
+            "[engine]\nregions = 2\nseed = 2\n[regions]\nworkers = 2\n",
+        )
+        .unwrap();
         let file = file.to_str().unwrap();
         let mut defaults = Config::default();
         (defaults.engine.regions, defaults.regions.workers) = (1, 1);
         (defaults.engine.seed, defaults.regions.tick_hz) = (1, 11);
-        let env = [("BRIGHTSTAR_REGIONS__WORKERS", "3"), ("BRIGHTSTAR_ENGINE__REGIONS", "3")];
+        let env = [
+            ("BRIGHTSTAR_REGIONS__WORKERS", "3"),
+            ("BRIGHTSTAR_ENGINE__REGIONS", "3"),
+        ];
         let flags = serve(&["--config", file, "--regions", "4"]).unwrap();
         let config = flags.config(defaults, environment(&env)).unwrap();
         assert_eq!(config.regions.tick_hz, 11, "a default");
@@ -141,12 +154,26 @@ mod tests {
     #[test]
     fn every_flag_of_the_contract_arrives() {
         let flags = serve(&[
-            "--data", "/d", "--listen", "0.0.0.0:1", "--durability", "relaxed", "--regions", "5",
-            "--workers", "6", "--insecure-guest", "--log-format", "json",
+            "--data",
+            "/d",
+            "--listen",
+            "0.0.0.0:1",
+            "--durability",
+            "relaxed",
+            "--regions",
+            "5",
+            "--workers",
+            "6",
+            "--insecure-guest",
+            "--log-format",
+            "json",
         ])
         .unwrap();
         let config = flags.config(Config::default(), Vec::new()).unwrap();
-        assert_eq!((config.server.data.as_str(), config.server.listen.as_str()), ("/d", "0.0.0.0:1"));
+        assert_eq!(
+            (config.server.data.as_str(), config.server.listen.as_str()),
+            ("/d", "0.0.0.0:1")
+        );
         assert_eq!(config.engine.durability, Durability::Relaxed);
         assert_eq!((config.engine.regions, config.regions.workers), (5, 6));
         assert!(config.server.insecure_guest && config.log.format == LogFormat::Json);
@@ -160,6 +187,10 @@ mod tests {
         assert!(wrong(&["--listen", "0.0.0.0:7777"]).contains("--insecure-guest"));
         assert!(wrong(&["--listen", "7777"]).contains("server.listen = \"7777\""));
         assert!(wrong(&["--config", "/no/such.toml"]).contains("/no/such.toml: No such file"));
-        assert!(serve(&["--durability", "never"]).unwrap_err().contains("strict, relaxed"));
+        assert!(
+            serve(&["--durability", "never"])
+                .unwrap_err()
+                .contains("strict, relaxed")
+        );
     }
 }

@@ -52,7 +52,10 @@ impl Config {
     /// Names the first wrong key, its value and what is allowed.
     pub fn check(&self) -> Result<(), ConfigError> {
         self.sections().map_err(ConfigError)?;
-        let (checkpoint, limit) = (self.engine.checkpoint_bytes, self.engine.journal_limit_bytes);
+        let (checkpoint, limit) = (
+            self.engine.checkpoint_bytes,
+            self.engine.journal_limit_bytes,
+        );
         if checkpoint > limit {
             return Err(ConfigError(format!(
                 "engine.checkpoint_bytes = {checkpoint}: allowed is up to \
@@ -90,7 +93,11 @@ impl Config {
                 "server.listen = \"{listen}\": {why}; allowed is ADDRESS:PORT, as 127.0.0.1:7777"
             ))
         };
-        let mut found = listen.to_socket_addrs().map_err(|error| wrong(error.to_string()))?;
-        found.next().ok_or_else(|| wrong("it names no address".to_owned()))
+        let mut found = listen
+            .to_socket_addrs()
+            .map_err(|error| wrong(error.to_string()))?;
+        found
+            .next()
+            .ok_or_else(|| wrong("it names no address".to_owned()))
     }
 }

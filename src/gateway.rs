@@ -46,7 +46,12 @@ pub(crate) struct Gateway<W: World> {
 impl<W: World> Gateway<W> {
     /// A gateway to the sessions of `runtime`.
     pub(crate) fn new(runtime: Runtime<W>, limits: config::Gateway, doors: Arc<Doors>) -> Self {
-        Self { runtime, limits, doors, counters: Arc::new(Counters::new()) }
+        Self {
+            runtime,
+            limits,
+            doors,
+            counters: Arc::new(Counters::new()),
+        }
     }
 }
 

@@ -73,7 +73,9 @@ async fn readyz<W: World>(host: Data<Host<W>>) -> HttpResponse {
 }
 
 async fn metrics_page() -> HttpResponse {
-    HttpResponse::Ok().content_type(METRICS_TYPE).body(metrics::exporter().render())
+    HttpResponse::Ok()
+        .content_type(METRICS_TYPE)
+        .body(metrics::exporter().render())
 }
 
 /// The whole server, as `/v1/status` tells it.
@@ -105,7 +107,9 @@ async fn status<W: World>(host: Data<Host<W>>) -> HttpResponse {
             sockets: host.doors.sockets(),
         }],
     };
-    HttpResponse::Ok().insert_header((CACHE_CONTROL, "no-store")).json(page)
+    HttpResponse::Ok()
+        .insert_header((CACHE_CONTROL, "no-store"))
+        .json(page)
 }
 
 fn text(mut response: actix_web::HttpResponseBuilder, words: &'static str) -> HttpResponse {

@@ -23,10 +23,17 @@ pub(crate) fn start(log: &Log) -> Result<(), ConfigError> {
         LogFormat::Auto => !std::io::stderr().is_terminal(),
     };
     let layer = if json {
-        fmt::layer().json().flatten_event(true).with_writer(std::io::stderr).boxed()
+        fmt::layer()
+            .json()
+            .flatten_event(true)
+            .with_writer(std::io::stderr)
+            .boxed()
     } else {
         let colours = std::io::stderr().is_terminal();
-        fmt::layer().with_ansi(colours).with_writer(std::io::stderr).boxed()
+        fmt::layer()
+            .with_ansi(colours)
+            .with_writer(std::io::stderr)
+            .boxed()
     };
     let registry = tracing_subscriber::registry().with(layer.with_filter(level));
     if registry.try_init().is_err() {
@@ -47,7 +54,11 @@ pub(crate) fn parse_level(level: &str) -> Result<Targets, ConfigError> {
         ))
     };
     // A bare word that is no level would be taken for a target, and silence everything else.
-    for word in level.split(',').map(str::trim).filter(|word| !word.contains('=')) {
+    for word in level
+        .split(',')
+        .map(str::trim)
+        .filter(|word| !word.contains('='))
+    {
         LevelFilter::from_str(word).map_err(|_| wrong(format!("`{word}` is no level")))?;
     }
     Targets::from_str(level).map_err(|error| wrong(error.to_string()))
@@ -58,7 +69,10 @@ pub(crate) fn parse_level(level: &str) -> Result<Targets, ConfigError> {
 /// Tasks' panics are caught by the engine; this is how their place and words get out.
 pub(crate) fn hook_panics() {
     std::panic::set_hook(Box::new(|panic| {
-        let at = panic.location().map(ToString::to_string).unwrap_or_default();
+        let at = panic
+            .location()
+            .map(ToString::to_string)
+            .unwrap_or_default();
         let thread = std::thread::current();
         let thread = thread.name().unwrap_or("unnamed");
         let words = panic.payload_as_str().unwrap_or("no words");

@@ -13,7 +13,7 @@ use std::sync::OnceLock;
 use metrics::{Unit, describe_counter, describe_gauge, describe_histogram, gauge};
 use metrics_exporter_prometheus::{Matcher, PrometheusBuilder, PrometheusHandle};
 
-pub use table::{ALL, Kind, Metric};
+pub use table::{ALL, Kind, Label, Metric};
 
 /// Buckets for durations: 50 µs to 10 s, in steps of about 1 : 2.5 and finer around a tick.
 const SECONDS: [f64; 18] = [
@@ -34,7 +34,9 @@ const BYTES: [f64; 10] = [
     67_108_864.0,
 ];
 /// Buckets for counts of things: 1 to 65,536, in steps of 1 : 4.
-const COUNTS: [f64; 9] = [1.0, 4.0, 16.0, 64.0, 256.0, 1_024.0, 4_096.0, 16_384.0, 65_536.0];
+const COUNTS: [f64; 9] = [
+    1.0, 4.0, 16.0, 64.0, 256.0, 1_024.0, 4_096.0, 16_384.0, 65_536.0,
+];
 
 /// Starts the exporter of this process, once; later calls give the same one.
 ///
@@ -49,6 +51,7 @@ pub fn exporter() -> &'static PrometheusHandle {
         }
         for metric in ALL {
             describe(metric);
+            begin(metric);
         }
         handle
     })
@@ -61,9 +64,9 @@ pub fn build_info(world: &'static str) {
 }
 
 fn builder() -> PrometheusBuilder {
-    ALL.iter().filter(|metric| metric.kind == Kind::Histogram).fold(
-        PrometheusBuilder::new(),
-        |builder, metric| {
+    ALL.iter()
+        .filter(|metric| metric.kind == Kind::Histogram)
+        .fold(PrometheusBuilder::new(), |builder, metric| {
             let buckets: &[f64] = match metric.unit {
                 Unit::Seconds => &SECONDS,
                 Unit::Bytes => &BYTES,
@@ -72,8 +75,30 @@ fn builder() -> PrometheusBuilder {
             builder
                 .set_buckets_for_metric(Matcher::Full(metric.name.to_owned()), buckets)
                 .expect("the lists of buckets are not empty")
-        },
-    )
+        })
+}
+
+/// Begins a counter at 0 for all values of its labels, so that rates and alerts have a first sample
+/// before the first of a rare event.
+fn begin(metric: &Metric) {
+    if metric.kind != Kind::Counter {
+        return;
+    }
+    let mut series = vec![Vec::new()];
+    for label in metric.labels {
+        series = series
+            .iter()
+            .flat_map(|labels: &Vec<metrics::Label>| {
+                label.values.iter().map(|value| {
+                    let label = metrics::Label::from_static_parts(label.name, value);
+                    labels.iter().cloned().chain([label]).collect()
+                })
+            })
+            .collect();
+    }
+    for labels in series {
+        metrics::counter!(metric.name, labels).increment(0);
+    }
 }
 
 fn describe(metric: &Metric) {

@@ -10,7 +10,7 @@ use actix_web::http::header::{
 use actix_web::web::ServiceConfig;
 use actix_web::{HttpRequest, HttpResponse, web};
 
-/// What a page may do: its own scripts, styles and images, and WebSockets, nothing of others.
+/// What a page may do: its own scripts, styles and images, and `WebSocket`s, nothing of others.
 const POLICY: &str = "default-src 'self'; connect-src 'self' ws: wss:; img-src 'self' data:; \
                       style-src 'self' 'unsafe-inline'; object-src 'none'; base-uri 'none'; \
                       form-action 'none'; frame-ancestors 'none'";
@@ -46,8 +46,11 @@ fn serve(asset: &'static Asset, tag: &str, request: &HttpRequest) -> HttpRespons
         .filter_map(|header| header.to_str().ok())
         .flat_map(|tags| tags.split(','))
         .any(|known| known.trim().trim_start_matches("W/") == tag);
-    let mut response =
-        if known { HttpResponse::NotModified() } else { HttpResponse::Ok() };
+    let mut response = if known {
+        HttpResponse::NotModified()
+    } else {
+        HttpResponse::Ok()
+    };
     response
         .insert_header((ETAG, tag))
         .insert_header((CACHE_CONTROL, "no-cache"))

@@ -30,7 +30,7 @@ use crate::{metrics, tcp};
 const REQUESTS_LIMIT_SECONDS: u64 = 1;
 /// What a closed connection may take to say goodbye.
 const GOODBYE_LIMIT: Duration = Duration::from_secs(1);
-/// Connections per socket thread for plain HTTP, above those that WebSockets may be.
+/// Connections per socket thread for plain HTTP, above those of the gateway.
 const HTTP_CONNECTIONS: usize = 1_024;
 /// The HTTP dispatcher asks a socket's writer for bytes when fewer than this are unsent: when all
 /// are gone, so that what is sent is as new as can be. The writer makes its own batches.
@@ -76,7 +76,9 @@ pub struct Running {
 
 impl fmt::Debug for Running {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("Running").field("address", &self.address).finish_non_exhaustive()
+        f.debug_struct("Running")
+            .field("address", &self.address)
+            .finish_non_exhaustive()
     }
 }
 
@@ -95,12 +97,19 @@ pub fn start<W: World>(
     // The port first: it is taken or not at once, while recovery may be long.
     let address = config.address()?;
     let listener = tcp::listen(address).map_err(|error| StartError::Listen(address, error))?;
-    let address = listener.local_addr().map_err(|error| StartError::Listen(address, error))?;
+    let address = listener
+        .local_addr()
+        .map_err(|error| StartError::Listen(address, error))?;
     let post = Post::new();
     let sink: Arc<dyn world_data::EffectSink> = Arc::<Post>::clone(&post);
     let data = &config.server.data;
-    let engine = Engine::open(Path::new(data), &world, config.engine_options(wall_ms()), sink)
-        .map_err(|error| StartError::Open(data.clone(), error))?;
+    let engine = Engine::open(
+        Path::new(data),
+        &world,
+        config.engine_options(wall_ms()),
+        sink,
+    )
+    .map_err(|error| StartError::Open(data.clone(), error))?;
     tracing::info!(
         version = env!("CARGO_PKG_VERSION"),
         world = W::NAME,
@@ -112,19 +121,31 @@ pub fn start<W: World>(
     let (stop, stopped) = oneshot::channel();
     let (at_end, ended) = oneshot::channel();
     let (ready, started) = sync_channel(1);
-    let parts = Parts { world: Arc::new(world), config: config.clone(), page, listener, post };
+    let parts = Parts {
+        world: Arc::new(world),
+        config: config.clone(),
+        page,
+        listener,
+        post,
+    };
     let thread = Builder::new().name("server".to_owned()).spawn(move || {
-        let result = serve(engine, parts, &ready, stopped);
+        let result = serve(&engine, parts, &ready, stopped);
         // Nobody waits for the end any more: then nobody has to be told.
         at_end.send(()).unwrap_or_default();
         result
     })?;
-    let running =
-        Running { address, stop: Some(stop), ended: Some(ended), thread: Some(thread) };
+    let running = Running {
+        address,
+        stop: Some(stop),
+        ended: Some(ended),
+        thread: Some(thread),
+    };
     match started.recv() {
         Ok(Ok(())) => Ok(running),
         Ok(Err(error)) => Err(StartError::Thread(error)),
-        Err(_) => Err(StartError::Thread(io::Error::other("the server's thread panicked"))),
+        Err(_) => Err(StartError::Thread(io::Error::other(
+            "the server's thread panicked",
+        ))),
     }
 }
 
@@ -189,13 +210,13 @@ struct Parts<W: World> {
 
 /// Runs the server on this thread until it is stopped, then closes the engine.
 fn serve<W: World>(
-    engine: Engine,
+    engine: &Engine,
     parts: Parts<W>,
     ready: &SyncSender<io::Result<()>>,
     stopped: oneshot::Receiver<()>,
 ) -> io::Result<()> {
     let system = System::new();
-    let result = system.block_on(run(engine.clone(), parts, ready, stopped));
+    let result = system.block_on(run(engine, parts, ready, stopped));
     System::current().stop();
     let ended = system.run();
     engine.close();
@@ -204,19 +225,28 @@ fn serve<W: World>(
 }
 
 async fn run<W: World>(
-    engine: Engine,
+    engine: &Engine,
     parts: Parts<W>,
     ready: &SyncSender<io::Result<()>>,
     stopped: oneshot::Receiver<()>,
 ) -> io::Result<()> {
     let config = parts.config;
-    let started = Runtime::start(engine, parts.world, parts.post, config.actor_settings())
-        .and_then(|runtime| {
-            let doors = Doors::new(config.gateway.clone());
-            let host = Host { runtime, doors, config: config.clone() };
-            let server = http_server(host.clone(), parts.listener, parts.page)?;
-            Ok((host, server))
-        });
+    let started = Runtime::start(
+        engine.clone(),
+        parts.world,
+        parts.post,
+        config.actor_settings(),
+    )
+    .and_then(|runtime| {
+        let doors = Doors::new(config.gateway.clone());
+        let host = Host {
+            runtime,
+            doors,
+            config: config.clone(),
+        };
+        let server = http_server(host.clone(), parts.listener, parts.page)?;
+        Ok((host, server))
+    });
     let (host, server) = match started {
         Ok(started) => started,
         Err(error) => {
@@ -246,7 +276,11 @@ async fn run<W: World>(
 async fn drain<W: World>(host: &Host<W>, handle: &ServerHandle) {
     let limit = host.config.shutdown_limit();
     let deadline = Instant::now() + limit;
-    tracing::info!(sockets = host.doors.sockets(), limit_seconds = limit.as_secs(), "draining");
+    tracing::info!(
+        sockets = host.doors.sockets(),
+        limit_seconds = limit.as_secs(),
+        "draining"
+    );
     host.doors.close();
     if timeout(limit, host.runtime.drain(limit)).await.is_err() {
         tracing::warn!("sessions were not done within server.shutdown_limit_seconds");
@@ -263,7 +297,10 @@ fn http_server<W: World>(
     page: &'static [Asset],
 ) -> io::Result<actix_web::dev::Server> {
     let gateway = &host.config.gateway;
-    let (threads, most) = (host.config.socket_threads(), gateway.max_sockets + HTTP_CONNECTIONS);
+    let (threads, most) = (
+        host.config.socket_threads(),
+        gateway.max_sockets + HTTP_CONNECTIONS,
+    );
     let head_limit = Duration::from_secs(gateway.handshake_seconds);
     let sockets = tcp::Tuning::new(gateway);
     let server = HttpServer::new(move || {
@@ -283,9 +320,14 @@ fn http_server<W: World>(
     Ok(server)
 }
 
-#[expect(clippy::disallowed_methods, reason = "the wall time that the world's clock begins with")]
+#[expect(
+    clippy::disallowed_methods,
+    reason = "the wall time that the world's clock begins with"
+)]
 fn wall_ms() -> u64 {
-    let since = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
+    let since = SystemTime::now()
+        .duration_since(UNIX_EPOCH)
+        .unwrap_or_default();
     u64::try_from(since.as_millis()).unwrap_or(u64::MAX)
 }
 

@@ -44,7 +44,9 @@ impl Tuning {
 
     /// Tunes a new connection. A connection that can't be tuned is served all the same.
     pub(crate) fn apply(self, connection: &dyn Any) {
-        let Some(stream) = connection.downcast_ref::<TcpStream>() else { return };
+        let Some(stream) = connection.downcast_ref::<TcpStream>() else {
+            return;
+        };
         if let Err(error) = self.tune(stream) {
             tracing::debug!(%error, "a connection could not be tuned");
         }

@@ -14,15 +14,31 @@ use crate::support::wire::{Client, Codec};
 /// The example's binary, which `cargo test` builds beside this one.
 fn field() -> PathBuf {
     let tests = std::env::current_exe().unwrap();
-    let path = tests.parent().unwrap().parent().unwrap().join("examples/field");
-    assert!(path.exists(), "{} is missing: cargo build --example field", path.display());
+    let path = tests
+        .parent()
+        .unwrap()
+        .parent()
+        .unwrap()
+        .join("examples/field");
+    assert!(
+        path.exists(),
+        "{} is missing: cargo build --example field",
+        path.display()
+    );
     path
 }
 
 fn serve(data: &Path, flags: &[&str]) -> Command {
     let mut command = Command::new(field());
-    command.arg("serve").arg("--data").arg(data).args(["--listen", "127.0.0.1:0"]).args(flags);
-    command.env_clear().env("BRIGHTSTAR_ENGINE__STORE_BYTES", "268435456");
+    command
+        .arg("serve")
+        .arg("--data")
+        .arg(data)
+        .args(["--listen", "127.0.0.1:0"])
+        .args(flags);
+    command
+        .env_clear()
+        .env("BRIGHTSTAR_ENGINE__STORE_BYTES", "268435456");
     command.stdout(Stdio::piped()).stderr(Stdio::piped());
     command
 }
@@ -37,21 +53,33 @@ impl Process {
     fn start(data: &Path, flags: &[&str]) -> Self {
         let mut child = serve(data, flags).spawn().unwrap();
         let mut line = String::new();
-        BufReader::new(child.stdout.take().unwrap()).read_line(&mut line).unwrap();
-        let url = line.trim().strip_prefix("field is at http://").expect(&line);
+        BufReader::new(child.stdout.take().unwrap())
+            .read_line(&mut line)
+            .unwrap();
+        let url = line
+            .trim()
+            .strip_prefix("field is at http://")
+            .expect(&line);
         let address = url.trim_end_matches('/').parse().unwrap();
         Self { child, address }
     }
 
     fn signal(&self, name: &str) {
-        let done = Command::new("kill").args([name, &self.child.id().to_string()]).status();
+        let done = Command::new("kill")
+            .args([name, &self.child.id().to_string()])
+            .status();
         assert!(done.unwrap().success());
     }
 
     /// Waits for its end: exit code and what it wrote to standard error.
     fn end(mut self) -> (Option<i32>, String) {
         let mut log = String::new();
-        self.child.stderr.take().unwrap().read_to_string(&mut log).unwrap();
+        self.child
+            .stderr
+            .take()
+            .unwrap()
+            .read_to_string(&mut log)
+            .unwrap();
         (self.child.wait().unwrap().code(), log)
     }
 }
@@ -138,13 +166,38 @@ fn what_is_wrong_at_the_start_is_one_clear_line_and_an_exit_code() {
     let bad = other.path().join("bad.toml");
     std::fs::write(&bad, "[regions]\nticks = 5\n").unwrap();
     for (data, flags, code, words) in [
-        (other.path(), vec!["--listen", &taken], 1, "can't listen on 127.0.0.1"),
+        (
+            other.path(),
+            vec!["--listen", &taken],
+            1,
+            "can't listen on 127.0.0.1",
+        ),
         (data.path(), vec![], 1, "can't open the data in"),
-        (other.path(), vec!["--config", bad.to_str().unwrap()], 2, "unknown key `regions.ticks`"),
+        (
+            other.path(),
+            vec!["--config", bad.to_str().unwrap()],
+            2,
+            "unknown key `regions.ticks`",
+        ),
         (other.path(), vec!["--config", "/no/such"], 2, "/no/such"),
-        (other.path(), vec!["--regions", "0"], 2, "engine.regions = 0"),
-        (other.path(), vec!["--listen", "0.0.0.0:0"], 2, "--insecure-guest"),
-        (other.path(), vec!["--durability", "never"], 2, "strict, relaxed"),
+        (
+            other.path(),
+            vec!["--regions", "0"],
+            2,
+            "engine.regions = 0",
+        ),
+        (
+            other.path(),
+            vec!["--listen", "0.0.0.0:0"],
+            2,
+            "--insecure-guest",
+        ),
+        (
+            other.path(),
+            vec!["--durability", "never"],
+            2,
+            "strict, relaxed",
+        ),
         (other.path(), vec!["--fly"], 2, "--fly"),
     ] {
         // The later of two equal flags would be an error: the address is given once.
@@ -159,7 +212,10 @@ fn what_is_wrong_at_the_start_is_one_clear_line_and_an_exit_code() {
         });
         assert_eq!(got, Some(code), "{flags:?}: {log}");
         assert!(log.contains(words), "{flags:?}: {log}");
-        let ours: Vec<_> = log.lines().filter(|line| line.starts_with("field: ")).collect();
+        let ours: Vec<_> = log
+            .lines()
+            .filter(|line| line.starts_with("field: "))
+            .collect();
         assert!(ours.len() == 1 || code == 2, "{flags:?}: {log}");
     }
     process.signal("-TERM");
@@ -176,8 +232,14 @@ fn the_effective_configuration_is_printed_and_read_back() {
         String::from_utf8(output.stdout).unwrap()
     };
     let printed = print(&["--regions", "3", "--workers", "1"]);
-    assert!(printed.contains("store_bytes = 268435456"), "the environment: {printed}");
-    assert!(printed.contains("regions = 3") && printed.contains("workers = 1"), "{printed}");
+    assert!(
+        printed.contains("store_bytes = 268435456"),
+        "the environment: {printed}"
+    );
+    assert!(
+        printed.contains("regions = 3") && printed.contains("workers = 1"),
+        "{printed}"
+    );
     let file = data.path().join("printed.toml");
     std::fs::write(&file, &printed).unwrap();
     assert_eq!(print(&["--config", file.to_str().unwrap()]), printed);
@@ -185,9 +247,17 @@ fn the_effective_configuration_is_printed_and_read_back() {
 
 #[test]
 fn help_names_the_world_and_its_flags() {
-    let output = Command::new(field()).args(["serve", "--help"]).output().unwrap();
+    let output = Command::new(field())
+        .args(["serve", "--help"])
+        .output()
+        .unwrap();
     let help = String::from_utf8(output.stdout).unwrap();
-    for words in ["field serve", "--data <DIR>", "--insecure-guest", "strict, relaxed"] {
+    for words in [
+        "field serve",
+        "--data <DIR>",
+        "--insecure-guest",
+        "strict, relaxed",
+    ] {
         assert!(help.contains(words), "{words} is missing in {help}");
     }
     assert!(output.status.success());

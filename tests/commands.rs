@@ -24,11 +24,24 @@ fn every_outcome_has_its_code_and_no_trace() {
             outcome[1].clone()
         };
         let refused = error(&reply(&mut client, 1, json!({ "refuse": "not today" })));
-        assert_eq!(refused, json!({ "code": "refused", "message": "not today" }));
-        assert_eq!(error(&reply(&mut client, 2, json!("spin")))["code"], "timeout");
-        assert_eq!(error(&reply(&mut client, 3, json!("panic")))["code"], "failed");
+        assert_eq!(
+            refused,
+            json!({ "code": "refused", "message": "not today" })
+        );
+        assert_eq!(
+            error(&reply(&mut client, 2, json!("spin")))["code"],
+            "timeout"
+        );
+        assert_eq!(
+            error(&reply(&mut client, 3, json!("panic")))["code"],
+            "failed"
+        );
         let at = reply(&mut client, 4, json!("where"));
-        assert_eq!(at, [json!("ok"), json!([256.0, 256.0])], "the session goes on");
+        assert_eq!(
+            at,
+            [json!("ok"), json!([256.0, 256.0])],
+            "the session goes on"
+        );
     }
 }
 
@@ -36,9 +49,18 @@ fn every_outcome_has_its_code_and_no_trace() {
 fn a_command_sent_again_is_answered_from_the_record() {
     let server = TestServer::start();
     let mut client = server.enter(Codec::Json, "ann");
-    assert_eq!(reply(&mut client, 1, json!({ "count": 5 })), [json!("ok"), json!(1)]);
-    assert_eq!(reply(&mut client, 1, json!({ "count": 5 })), [json!("ok"), json!(1)]);
-    assert_eq!(reply(&mut client, 2, json!({ "count": 5 })), [json!("ok"), json!(2)]);
+    assert_eq!(
+        reply(&mut client, 1, json!({ "count": 5 })),
+        [json!("ok"), json!(1)]
+    );
+    assert_eq!(
+        reply(&mut client, 1, json!({ "count": 5 })),
+        [json!("ok"), json!(1)]
+    );
+    assert_eq!(
+        reply(&mut client, 2, json!({ "count": 5 })),
+        [json!("ok"), json!(2)]
+    );
 }
 
 #[test]
@@ -64,7 +86,10 @@ fn commands_over_all_regions_are_one_step() {
         .collect();
     sums.sort_unstable();
     let serial: Vec<u64> = (1..=100).map(|step| step * 64).collect();
-    assert_eq!(sums, serial, "each saw all counters as one other had left them");
+    assert_eq!(
+        sums, serial,
+        "each saw all counters as one other had left them"
+    );
 }
 
 #[test]
@@ -73,7 +98,10 @@ fn events_are_numbered_and_come_in_order() {
     let mut client = server.enter(Codec::MessagePack, "ann");
     client.command(1, json!({ "events": 5 }));
     for event in 0..5 {
-        assert_eq!(client.receive_kind("event")[1..], [json!(event + 1), json!(event)]);
+        assert_eq!(
+            client.receive_kind("event")[1..],
+            [json!(event + 1), json!(event)]
+        );
     }
 }
 
@@ -84,10 +112,14 @@ fn what_two_sessions_see_of_each_other() {
     let you = ann.hello("ann")["you"].clone();
     let mut bob = server.enter(Codec::MessagePack, "bob");
     // Bob sees Ann, with her view, in a full cell; then her walking, by place alone.
-    let entity = until(&mut bob, |entity| entity[0] == you && entity.get(3).is_some());
+    let entity = until(&mut bob, |entity| {
+        entity[0] == you && entity.get(3).is_some()
+    });
     assert_eq!(entity[3], json!({ "name": "ann" }));
     ann.send_payload(br#"["input", 1, {"go": [300, 256]}]"#);
-    let moved = until(&mut bob, |entity| entity[0] == you && entity[1].as_f64() > Some(257.0));
+    let moved = until(&mut bob, |entity| {
+        entity[0] == you && entity[1].as_f64() > Some(257.0)
+    });
     assert!(moved[1].as_f64().unwrap() < 300.0, "{moved:?}");
 }
 
@@ -120,10 +152,16 @@ fn what_was_acknowledged_is_there_after_a_restart() {
     let mut server = TestServer::start();
     let mut client = server.enter(Codec::Json, "ann");
     for seq in 1..=10 {
-        assert_eq!(reply(&mut client, seq, json!({ "count": 3 })), [json!("ok"), json!(seq)]);
+        assert_eq!(
+            reply(&mut client, seq, json!({ "count": 3 })),
+            [json!("ok"), json!(seq)]
+        );
     }
     server.restart();
     let mut client = server.enter(Codec::Json, "ann");
-    assert_eq!(reply(&mut client, 1, json!({ "count": 3 })), [json!("ok"), json!(11)]);
+    assert_eq!(
+        reply(&mut client, 1, json!({ "count": 3 })),
+        [json!("ok"), json!(11)]
+    );
     server.stop();
 }

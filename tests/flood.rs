@@ -13,9 +13,11 @@ use crate::support::wire::{BINARY, Client, Codec, FIN, TEXT, is_gone, msgpack, t
 
 /// The seed of these floods; another one by `BRIGHTSTAR_SEED`.
 fn seed() -> u64 {
-    let seed = std::env::var("BRIGHTSTAR_SEED").ok().and_then(|text| text.parse().ok());
+    let seed = std::env::var("BRIGHTSTAR_SEED")
+        .ok()
+        .and_then(|text| text.parse().ok());
     let seed = seed.unwrap_or(20_261_122);
-    println!("BRIGHTSTAR_SEED={seed}");
+    eprintln!("BRIGHTSTAR_SEED={seed}");
     seed
 }
 
@@ -36,7 +38,11 @@ fn valid(rng: &mut Rng) -> Value {
 /// Bytes of a message with a few of them changed, cut off, or put in twice.
 fn mutated(rng: &mut Rng, codec: Codec) -> Vec<u8> {
     let message = valid(rng);
-    let mut bytes = if codec.is_text() { text(&message) } else { msgpack(&message) };
+    let mut bytes = if codec.is_text() {
+        text(&message)
+    } else {
+        msgpack(&message)
+    };
     for _ in 0..rng.u8(0..4) {
         let at = rng.usize(..bytes.len());
         match rng.u8(0..3) {
@@ -52,7 +58,10 @@ fn mutated(rng: &mut Rng, codec: Codec) -> Vec<u8> {
 fn drain(client: &mut Client) {
     client.send_frame(FIN | 8, &[]);
     // What was sent may have begun a frame that swallows the close.
-    client.socket.shutdown(std::net::Shutdown::Write).unwrap_or_default();
+    client
+        .socket
+        .shutdown(std::net::Shutdown::Write)
+        .unwrap_or_default();
     assert!(client.is_closed());
 }
 
@@ -69,7 +78,11 @@ fn mutated_messages_are_survived() {
         }
         let opcode = if codec.is_text() { TEXT } else { BINARY };
         for _ in 0..rng.u8(1..20) {
-            let first = if rng.u8(..) > 10 { FIN | opcode } else { rng.u8(..) };
+            let first = if rng.u8(..) > 10 {
+                FIN | opcode
+            } else {
+                rng.u8(..)
+            };
             let bytes = mutated(&mut rng, codec);
             client.send_frame(first, &bytes);
         }
@@ -103,11 +116,18 @@ fn random_bytes_are_survived() {
 fn garbage(server: &TestServer, bytes: &[u8]) {
     let mut socket = TcpStream::connect(server.address).unwrap();
     socket.set_read_timeout(Some(PATIENCE)).unwrap();
-    let sent = socket.write_all(bytes).and_then(|()| socket.write_all(b"\r\n\r\n"));
+    let sent = socket
+        .write_all(bytes)
+        .and_then(|()| socket.write_all(b"\r\n\r\n"));
     let ended = sent
         .and_then(|()| socket.shutdown(std::net::Shutdown::Write))
         .and_then(|()| socket.read_to_end(&mut Vec::new()));
-    assert!(ended.as_ref().map_or_else(|e| is_gone(e) || not_connected(e), |_| true), "{ended:?}");
+    assert!(
+        ended
+            .as_ref()
+            .map_or_else(|e| is_gone(e) || not_connected(e), |_| true),
+        "{ended:?}"
+    );
 }
 
 fn not_connected(error: &std::io::Error) -> bool {
@@ -142,5 +162,9 @@ fn ten_thousand_garbage_connections_leave_no_memory_behind() {
     let before = resident();
     (0..4).for_each(|_| round(ROUND));
     let grown = resident().saturating_sub(before);
-    assert!(grown < BOUND, "{grown} bytes more after {} connections", 4 * ROUND);
+    assert!(
+        grown < BOUND,
+        "{grown} bytes more after {} connections",
+        4 * ROUND
+    );
 }

@@ -5,7 +5,7 @@ use protocol::ClientMessage;
 use serde_json::json;
 
 use crate::support::server::TestServer;
-use crate::support::wire::{Codec, FIN, PING, TEXT, text, upgrade};
+use crate::support::wire::{Codec, FIN, PING, PONG, TEXT, text, upgrade};
 
 #[test]
 fn sockets_are_limited_and_come_back() {
@@ -63,9 +63,11 @@ fn messages_of_one_socket_are_limited_control_frames_too() {
         config.gateway.message_burst = 10;
     });
     let mut flooded = Vec::new();
-    for (first, payload) in
-        [(FIN | TEXT, text(&json!(["ack", 0]))), (FIN | PING, Vec::new()), (FIN | 10, Vec::new())]
-    {
+    for (first, payload) in [
+        (FIN | TEXT, text(&json!(["ack", 0]))),
+        (FIN | PING, Vec::new()),
+        (FIN | PONG, Vec::new()),
+    ] {
         let mut client = server.enter(Codec::Json, "ann");
         for _ in 0..20 {
             client.send_frame(first, &payload);
@@ -95,7 +97,10 @@ fn commands_and_inputs_of_one_session_are_limited() {
         assert!(message.contains('5'), "{message}");
         let mut client = server.enter(codec, &format!("bob-{codec}"));
         for seq in 1..=30 {
-            client.send(&ClientMessage::Input { seq, payload: json!({ "go": [1.0, 1.0] }) });
+            client.send(&ClientMessage::Input {
+                seq,
+                payload: json!({ "go": [1.0, 1.0] }),
+            });
         }
         assert_eq!(client.receive_error().0, "too_fast");
     }
@@ -109,6 +114,9 @@ fn a_full_window_is_not_an_error_but_waits() {
         client.command(seq, json!({ "count": 1 }));
     }
     for seq in 1..=200 {
-        assert_eq!(client.receive_kind("reply")[1..], [json!(seq), json!("ok"), json!(seq)]);
+        assert_eq!(
+            client.receive_kind("reply")[1..],
+            [json!(seq), json!("ok"), json!(seq)]
+        );
     }
 }

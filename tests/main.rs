@@ -5,7 +5,12 @@
 
 #![allow(clippy::unwrap_used, reason = "a test's failing line is shown")]
 #![allow(clippy::expect_used, reason = "a test's failing line is shown")]
+#![allow(clippy::print_stderr, reason = "a failing test shows its seed")]
 #![allow(clippy::panic, reason = "a test's failing line is shown")]
+#![allow(
+    clippy::disallowed_methods,
+    reason = "tests of a real server live in real time"
+)]
 
 mod binary;
 mod commands;

@@ -23,9 +23,15 @@ fn check(server: &TestServer, codec: Codec, frames: &Frames, code: &str, words: 
         client.send_frame(*first, payload);
     }
     let (got, message) = client.receive_error();
-    let what = format!("{frames:?}: {got}: {message}").chars().take(400).collect::<String>();
+    let what = format!("{frames:?}: {got}: {message}")
+        .chars()
+        .take(400)
+        .collect::<String>();
     assert_eq!(got, code, "{what}");
-    assert!(message.to_lowercase().contains(&words.to_lowercase()), "{words}: {what}");
+    assert!(
+        message.to_lowercase().contains(&words.to_lowercase()),
+        "{words}: {what}"
+    );
     assert!(message.chars().count() <= 400, "an error is short: {what}");
     let mut again = server.connect(codec);
     let welcome = again.enter(Hello::resume(welcome["resume"].as_str().unwrap(), 0));
@@ -72,8 +78,20 @@ fn messages_that_are_no_messages() {
         (json!(["publish", 1, {}]), ""),
         (json!(["publish"]), "publish"),
     ] {
-        check(&server, Codec::Json, &json_message(&message), "bad_message", words);
-        check(&server, Codec::MessagePack, &vec![(FIN | BINARY, msgpack(&message))], "bad_message", "");
+        check(
+            &server,
+            Codec::Json,
+            &json_message(&message),
+            "bad_message",
+            words,
+        );
+        check(
+            &server,
+            Codec::MessagePack,
+            &vec![(FIN | BINARY, msgpack(&message))],
+            "bad_message",
+            "",
+        );
     }
 }
 
@@ -85,7 +103,13 @@ fn messages_that_are_out_of_turn() {
         (json!(["command", 2, "where"]), "1"),
         (json!(["command", 1_000_000, "where"]), "1"),
     ] {
-        check(&server, Codec::Json, &json_message(&message), "bad_message", words);
+        check(
+            &server,
+            Codec::Json,
+            &json_message(&message),
+            "bad_message",
+            words,
+        );
     }
 }
 
@@ -104,7 +128,13 @@ fn bytes_that_are_no_json() {
         b"[\"ping\xC3\x28\", 1]",
         b"[\"command\", 1, {\"refuse\": \"\xED\xA0\x80\"}]",
     ] {
-        check(&server, Codec::Json, &vec![(FIN | TEXT, bytes.to_vec())], "bad_message", "");
+        check(
+            &server,
+            Codec::Json,
+            &vec![(FIN | TEXT, bytes.to_vec())],
+            "bad_message",
+            "",
+        );
     }
 }
 
@@ -133,14 +163,27 @@ fn nesting_is_bounded_in_both_encodings() {
     let deep = 20_000;
     for payload in [
         ["[\"command\",1,", &"[".repeat(deep), &"]".repeat(deep), "]"].concat(),
-        ["[\"command\",1,", &"{\"a\":".repeat(deep / 5), "1", &"}".repeat(deep / 5), "]"].concat(),
+        [
+            "[\"command\",1,",
+            &"{\"a\":".repeat(deep / 5),
+            "1",
+            &"}".repeat(deep / 5),
+            "]",
+        ]
+        .concat(),
         "[".repeat(60_000),
     ] {
         let frames = vec![(FIN | TEXT, payload.into_bytes())];
         check(&server, Codec::Json, &frames, "bad_message", "");
     }
-    let nested = [&b"\x93\xA7command\x01"[..], &[0x91; 60_000], &[0xC0]].concat();
-    check(&server, Codec::MessagePack, &vec![(FIN | BINARY, nested)], "bad_message", "");
+    let nested = [&b"\x93\xA7command\x01"[..], &vec![0x91; 60_000], &[0xC0]].concat();
+    check(
+        &server,
+        Codec::MessagePack,
+        &vec![(FIN | BINARY, nested)],
+        "bad_message",
+        "",
+    );
 }
 
 #[test]
@@ -148,8 +191,20 @@ fn the_wrong_type_of_message_for_the_codec() {
     let server = TestServer::start();
     let ping = json!(["ping", 1]);
     let binary = vec![(FIN | BINARY, msgpack(&ping))];
-    check(&server, Codec::Json, &binary, "bad_message", "messages are text");
-    check(&server, Codec::MessagePack, &json_message(&ping), "bad_message", "messages are binary");
+    check(
+        &server,
+        Codec::Json,
+        &binary,
+        "bad_message",
+        "messages are text",
+    );
+    check(
+        &server,
+        Codec::MessagePack,
+        &json_message(&ping),
+        "bad_message",
+        "messages are binary",
+    );
 }
 
 #[test]
@@ -160,7 +215,10 @@ fn framing_that_breaks_rfc_6455() {
         (vec![(FIN | 0x40 | TEXT, ping.clone())], "reserved bits"),
         (vec![(FIN | 3, ping.clone())], "opcode"),
         (vec![(FIN, ping.clone())], "without a beginning"),
-        (vec![(TEXT, ping.clone()), (FIN | TEXT, ping.clone())], "inside a fragmented"),
+        (
+            vec![(TEXT, ping.clone()), (FIN | TEXT, ping.clone())],
+            "inside a fragmented",
+        ),
         (vec![(PING, Vec::new())], "may not be fragmented"),
         (vec![(FIN | PING, vec![0; 126])], "125 bytes"),
         (vec![(FIN | CLOSE, vec![0])], "two bytes"),
@@ -181,13 +239,24 @@ fn a_message_too_large_is_refused_by_its_header() {
     let words = "may have 65536 bytes";
     for codec in Codec::ALL {
         let opcode = if codec.is_text() { TEXT } else { BINARY };
-        check(&server, codec, &vec![(FIN | opcode, vec![b' '; limit + 1])], "too_large", words);
+        check(
+            &server,
+            codec,
+            &vec![(FIN | opcode, vec![b' '; limit + 1])],
+            "too_large",
+            words,
+        );
         let parts = vec![(opcode, vec![b' '; limit]), (FIN, vec![b' '])];
         check(&server, codec, &parts, "too_large", words);
     }
     // A gigabyte is announced and never comes: it is not waited for.
     let mut client = server.enter(Codec::Json, "ann");
-    let announced = [&[FIN | TEXT, 0xFF][..], &(1_u64 << 30).to_be_bytes(), &[0; 4]].concat();
+    let announced = [
+        &[FIN | TEXT, 0xFF][..],
+        &(1_u64 << 30).to_be_bytes(),
+        &[0; 4],
+    ]
+    .concat();
     client.send_raw(&announced);
     let (code, message) = client.receive_error();
     assert_eq!(code, "too_large");

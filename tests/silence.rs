@@ -21,7 +21,10 @@ fn a_hello_that_does_not_come_is_not_waited_for() {
     for client in [&mut silent, &mut pinging, &mut slow] {
         let (code, message) = client.receive_error();
         assert_eq!(code, "too_slow");
-        assert!(message.contains("within 1 s (gateway.handshake_seconds)"), "{message}");
+        assert!(
+            message.contains("within 1 s (gateway.handshake_seconds)"),
+            "{message}"
+        );
     }
 }
 
@@ -30,7 +33,9 @@ fn a_request_that_does_not_end_is_not_waited_for() {
     let server = TestServer::with(|config| config.gateway.handshake_seconds = 1);
     let mut socket = TcpStream::connect(server.address).unwrap();
     socket.set_read_timeout(Some(PATIENCE)).unwrap();
-    socket.write_all(b"GET /v1/ws HTTP/1.1\r\nHost: x\r\nUpgrade: webs").unwrap();
+    socket
+        .write_all(b"GET /v1/ws HTTP/1.1\r\nHost: x\r\nUpgrade: webs")
+        .unwrap();
     let mut answer = String::new();
     socket.read_to_string(&mut answer).unwrap();
     assert!(answer.starts_with("HTTP/1.1 408"), "{answer}");
@@ -86,7 +91,9 @@ fn who_does_not_read_is_cut_off_and_disturbs_nobody() {
         config.sessions.commands_per_second = 1_000_000;
     });
     let mut deaf = server.enter(Codec::Json, "deaf");
-    deaf.socket.set_write_timeout(Some(Duration::from_millis(200))).unwrap();
+    deaf.socket
+        .set_write_timeout(Some(Duration::from_millis(200)))
+        .unwrap();
     // It asks and asks and never reads an answer, until the server does not read it any more.
     let words = "x".repeat(60_000);
     let mut asked = 0;
@@ -96,7 +103,10 @@ fn who_does_not_read_is_cut_off_and_disturbs_nobody() {
             Ok(()) => asked += 1,
             Err(_) => break,
         }
-        assert!(asked < 10_000, "600 MB were taken from a client that reads nothing");
+        assert!(
+            asked < 10_000,
+            "600 MB were taken from a client that reads nothing"
+        );
     }
     let mut other = server.enter(Codec::Json, "other");
     for nonce in 1..=20 {

@@ -61,5 +61,9 @@ impl Config {
 }
 
 fn or_cores(threads: usize) -> usize {
-    if threads == 0 { available_parallelism().map_or(1, NonZero::get) } else { threads }
+    if threads == 0 {
+        available_parallelism().map_or(1, NonZero::get)
+    } else {
+        threads
+    }
 }

@@ -29,26 +29,28 @@ pub fn file(config: &Config, path: &Path) -> Result<Config, ConfigError> {
 }
 
 /// Lays TOML `text` over `config`; `source` names it in errors.
-pub(super) fn text_over(
-    config: &Config,
-    text: &str,
-    source: &str,
-) -> Result<Config, ConfigError> {
-    let layer: Table =
-        text.parse().map_err(|error: toml::de::Error| ConfigError(format!("{source}: {error}")))?;
+pub(super) fn text_over(config: &Config, text: &str, source: &str) -> Result<Config, ConfigError> {
+    let layer: Table = text
+        .parse()
+        .map_err(|error: toml::de::Error| ConfigError(format!("{source}: {error}")))?;
     let mut all = table(config);
     for (section, values) in layer {
         let Some(known) = all.get_mut(&section).and_then(Value::as_table_mut) else {
-            return Err(ConfigError(format!("{source}: unknown section `{section}`")));
+            return Err(ConfigError(format!(
+                "{source}: unknown section `{section}`"
+            )));
         };
         let Value::Table(values) = values else {
-            return Err(ConfigError(format!("{source}: `{section}` must be a section")));
+            return Err(ConfigError(format!(
+                "{source}: `{section}` must be a section"
+            )));
         };
         for (key, value) in values {
             put(known, &section, &key, value, source)?;
         }
     }
-    all.try_into().map_err(|error| ConfigError(format!("{source}: {error}")))
+    all.try_into()
+        .map_err(|error| ConfigError(format!("{source}: {error}")))
 }
 
 /// Lays variables of the environment over `config`: `BRIGHTSTAR_SECTION__KEY`, and
@@ -62,12 +64,18 @@ pub fn environment(
 ) -> Result<Config, ConfigError> {
     let mut all = table(config);
     for (name, text) in variables {
-        let Some(path) = name.strip_prefix(ENV_PREFIX) else { continue };
+        let Some(path) = name.strip_prefix(ENV_PREFIX) else {
+            continue;
+        };
         let path = if name == ENV_LOG { "LOG__LEVEL" } else { path };
-        let Some((section, key)) = path.split_once(ENV_NESTED) else { continue };
+        let Some((section, key)) = path.split_once(ENV_NESTED) else {
+            continue;
+        };
         let (section, key) = (section.to_lowercase(), key.to_lowercase());
         let Some(known) = all.get_mut(&section).and_then(Value::as_table_mut) else {
-            return Err(ConfigError(format!("environment: {name}: unknown section `{section}`")));
+            return Err(ConfigError(format!(
+                "environment: {name}: unknown section `{section}`"
+            )));
         };
         let source = format!("environment: {name}");
         let value = match known.get(&key) {
@@ -77,7 +85,8 @@ pub fn environment(
         };
         put(known, &section, &key, value, &source)?;
     }
-    all.try_into().map_err(|error| ConfigError(format!("environment: {error}")))
+    all.try_into()
+        .map_err(|error| ConfigError(format!("environment: {error}")))
 }
 
 /// The whole configuration as a table of sections: every key is there, so it tells what is known.
@@ -93,7 +102,9 @@ fn put(
     source: &str,
 ) -> Result<(), ConfigError> {
     let Some(old) = known.get_mut(key) else {
-        return Err(ConfigError(format!("{source}: unknown key `{section}.{key}`")));
+        return Err(ConfigError(format!(
+            "{source}: unknown key `{section}.{key}`"
+        )));
     };
     if !old.same_type(&value) {
         return Err(ConfigError(format!(

@@ -29,7 +29,8 @@ pub fn print(config: &Config) -> String {
 }
 
 fn range(key: &Key) -> String {
-    key.range.map_or_else(String::new, |(from, to)| format!(" ({from} to {to})"))
+    key.range
+        .map_or_else(String::new, |(from, to)| format!(" ({from} to {to})"))
 }
 
 fn comment(out: &mut String, docs: &[&str], end: &str) {

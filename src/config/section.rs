@@ -26,7 +26,11 @@ where
 {
     match value.try_into() {
         Ok(number) if range.contains(&number) => Ok(()),
-        _ => Err(format!("{key} = {value}: allowed are {} to {}", range.start(), range.end())),
+        _ => Err(format!(
+            "{key} = {value}: allowed are {} to {}",
+            range.start(),
+            range.end()
+        )),
     }
 }
 

@@ -112,7 +112,7 @@ section! {
         connects_per_second: u32 = 20, in 1..=1_000_000;
         /// New sockets of one address that may come at once.
         connect_burst: u32 = 64, in 1..=1_000_000;
-        /// Holds 127.0.0.1 and ::1 to the limits per address too. Off, since proxies and load
+        /// Holds 127.0.0.1 and `::1` to the limits per address too. Off, since proxies and load
         /// harnesses on the same machine are all one address.
         limit_loopback: bool = false;
         /// Bytes that may wait unsent in the kernel for one client. Small, so that what a slow
@@ -127,7 +127,7 @@ section! {
     /// The log, on standard error.
     pub struct Log in "log" {
         /// Level, and targets with levels of their own: "info", "info,actors=debug".
-        level: String = "info".to_owned();
+        level: String = "info,actix_server=warn".to_owned();
         /// "auto": for people on a terminal, JSON otherwise; "text"; "json".
         format: LogFormat = LogFormat::Auto;
     }

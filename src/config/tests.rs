@@ -25,12 +25,24 @@ fn a_file_changes_what_it_names_and_nothing_else() {
 #[test]
 fn unknown_keys_and_wrong_types_are_named_with_their_source() {
     for (text, words) in [
-        ("[regions]\ntick = 1", "test.toml: unknown key `regions.tick`"),
-        ("[region]\ntick_hz = 1", "test.toml: unknown section `region`"),
+        (
+            "[regions]\ntick = 1",
+            "test.toml: unknown key `regions.tick`",
+        ),
+        (
+            "[region]\ntick_hz = 1",
+            "test.toml: unknown section `region`",
+        ),
         ("tick_hz = 1", "test.toml: unknown section `tick_hz`"),
         ("regions = 1", "test.toml: `regions` must be a section"),
-        ("[regions]\ntick_hz = \"1\"", "`regions.tick_hz` must be an integer, not a string"),
-        ("[engine]\ndurability = \"never\"", "unknown variant `never`"),
+        (
+            "[regions]\ntick_hz = \"1\"",
+            "`regions.tick_hz` must be an integer, not a string",
+        ),
+        (
+            "[engine]\ndurability = \"never\"",
+            "unknown variant `never`",
+        ),
         ("[regions]\ntick_hz = -1", "test.toml: "),
         ("[regions\n", "test.toml: TOML parse error"),
     ] {
@@ -41,29 +53,65 @@ fn unknown_keys_and_wrong_types_are_named_with_their_source() {
 
 #[test]
 fn variables_reach_every_type_of_key() {
-    assert_eq!(env("BRIGHTSTAR_REGIONS__TICK_HZ", "7").unwrap().regions.tick_hz, 7);
-    assert_eq!(env("BRIGHTSTAR_SERVER__LISTEN", "1.2.3.4:5").unwrap().server.listen, "1.2.3.4:5");
-    assert!(env("BRIGHTSTAR_GATEWAY__LIMIT_LOOPBACK", "true").unwrap().gateway.limit_loopback);
+    assert_eq!(
+        env("BRIGHTSTAR_REGIONS__TICK_HZ", "7")
+            .unwrap()
+            .regions
+            .tick_hz,
+        7
+    );
+    assert_eq!(
+        env("BRIGHTSTAR_SERVER__LISTEN", "1.2.3.4:5")
+            .unwrap()
+            .server
+            .listen,
+        "1.2.3.4:5"
+    );
+    assert!(
+        env("BRIGHTSTAR_GATEWAY__LIMIT_LOOPBACK", "true")
+            .unwrap()
+            .gateway
+            .limit_loopback
+    );
     assert_eq!(env("BRIGHTSTAR_LOG", "debug").unwrap().log.level, "debug");
-    assert_eq!(env("BRIGHTSTAR_SEEDS", "9").unwrap(), Config::default(), "not a key of ours");
+    assert_eq!(
+        env("BRIGHTSTAR_SEEDS", "9").unwrap(),
+        Config::default(),
+        "not a key of ours"
+    );
     assert_eq!(env("HOME", "/root").unwrap(), Config::default());
 }
 
 #[test]
 fn wrong_variables_are_named() {
     let error = env("BRIGHTSTAR_REGIONS__TICK", "7").unwrap_err();
-    assert_eq!(error, "environment: BRIGHTSTAR_REGIONS__TICK: unknown key `regions.tick`");
+    assert_eq!(
+        error,
+        "environment: BRIGHTSTAR_REGIONS__TICK: unknown key `regions.tick`"
+    );
     let error = env("BRIGHTSTAR_REGIONS__TICK_HZ", "fast").unwrap_err();
-    assert_eq!(error, "environment: BRIGHTSTAR_REGIONS__TICK_HZ: `fast` is not an integer");
+    assert_eq!(
+        error,
+        "environment: BRIGHTSTAR_REGIONS__TICK_HZ: `fast` is not an integer"
+    );
 }
 
 #[test]
 fn ranges_are_checked_and_named() {
     for (text, words) in [
-        ("[regions]\ntick_hz = 61", "regions.tick_hz = 61: allowed are 1 to 60"),
-        ("[regions]\ntick_hz = 0", "regions.tick_hz = 0: allowed are 1 to 60"),
+        (
+            "[regions]\ntick_hz = 61",
+            "regions.tick_hz = 61: allowed are 1 to 60",
+        ),
+        (
+            "[regions]\ntick_hz = 0",
+            "regions.tick_hz = 0: allowed are 1 to 60",
+        ),
         ("[gateway]\nmax_sockets = 0", "gateway.max_sockets = 0"),
-        ("[engine]\ncheckpoint_bytes = 600_000_000", "engine.journal_limit_bytes = 536870912"),
+        (
+            "[engine]\ncheckpoint_bytes = 600_000_000",
+            "engine.journal_limit_bytes = 536870912",
+        ),
         ("[log]\nlevel = \"loud\"", "log.level = \"loud\""),
         ("[server]\nlisten = \"[::]:7777\"", "--insecure-guest"),
     ] {
@@ -88,9 +136,17 @@ fn every_key_has_words_and_every_section_is_printed() {
     assert_eq!(all.len(), sections::all().len());
     for (section, about, keys) in sections::all() {
         assert!(!about.is_empty(), "{section}");
-        assert_eq!(all[section].as_table().unwrap().len(), keys.len(), "{section}");
+        assert_eq!(
+            all[section].as_table().unwrap().len(),
+            keys.len(),
+            "{section}"
+        );
         for key in keys {
-            assert!(all[section].get(key.name).is_some() && !key.docs.is_empty(), "{}", key.name);
+            assert!(
+                all[section].get(key.name).is_some() && !key.docs.is_empty(),
+                "{}",
+                key.name
+            );
         }
     }
 }
@@ -116,5 +172,8 @@ fn the_printed_form() {
         ),
         "{printed}"
     );
-    assert!(printed.contains("\n# Ticks per second. (1 to 60)\ntick_hz = 20\n"), "{printed}");
+    assert!(
+        printed.contains("\n# Ticks per second. (1 to 60)\ntick_hz = 20\n"),
+        "{printed}"
+    );
 }

@@ -49,7 +49,10 @@ mod tests {
 
     #[test]
     fn a_burst_then_the_rate() {
-        let rate = Rate { per_second: 10, burst: 5 };
+        let rate = Rate {
+            per_second: 10,
+            burst: 5,
+        };
         let start = Instant::now();
         let mut bucket = Bucket::new(start);
         assert_eq!((0..100).filter(|_| bucket.take(rate, start)).count(), 5);

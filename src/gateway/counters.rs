@@ -16,8 +16,9 @@ pub(crate) struct Counters {
 }
 
 const RECEIVED: [&str; 7] = ["hello", "command", "input", "publish", "ack", "ping", "bye"];
-const SENT: [&str; 9] =
-    ["welcome", "reply", "event", "channel", "frame", "forget", "pong", "moved", "error"];
+const SENT: [&str; 9] = [
+    "welcome", "reply", "event", "channel", "frame", "forget", "pong", "moved", "error",
+];
 const FRAME: usize = 4;
 
 impl Counters {
@@ -89,7 +90,10 @@ mod tests {
     #[test]
     fn places_are_those_of_the_kinds() {
         assert_eq!(SENT[FRAME], "frame");
-        let pong = ServerMessage::<()>::Pong { nonce: 1, server_ms: 2 };
+        let pong = ServerMessage::<()>::Pong {
+            nonce: 1,
+            server_ms: 2,
+        };
         assert_eq!(pong.kind(), SENT[6]);
         assert_eq!(ServerMessage::<()>::Forget(Vec::new()).kind(), SENT[5]);
         assert_eq!(ClientMessage::<(), (), ()>::Ping(1).kind(), RECEIVED[5]);

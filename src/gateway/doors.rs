@@ -51,7 +51,11 @@ pub(crate) struct Permit {
 impl Doors {
     /// Open doors.
     pub(crate) fn new(limits: config::Gateway) -> Arc<Self> {
-        Arc::new(Self { limits, inside: Mutex::default(), emptied: Notify::new() })
+        Arc::new(Self {
+            limits,
+            inside: Mutex::default(),
+            emptied: Notify::new(),
+        })
     }
 
     /// Lets nobody in any more.
@@ -85,7 +89,10 @@ impl Doors {
         let address = limited.then(|| network(peer));
         self.with(|inside| {
             if inside.closed {
-                return Err(Refusal::new(ErrorCode::Draining, "the server is about to stop"));
+                return Err(Refusal::new(
+                    ErrorCode::Draining,
+                    "the server is about to stop",
+                ));
             }
             let most = self.limits.max_sockets;
             if inside.sockets >= most {
@@ -100,12 +107,17 @@ impl Doors {
             inside.sockets += 1;
             Ok(())
         })?;
-        Ok(Permit { doors: Arc::clone(self), address })
+        Ok(Permit {
+            doors: Arc::clone(self),
+            address,
+        })
     }
 
     fn count(&self, inside: &mut Inside, address: IpAddr, now: Instant) -> Result<(), Refusal> {
         if inside.addresses.len() >= MAX_ADDRESSES && !inside.addresses.contains_key(&address) {
-            inside.addresses.retain(|_, one| one.sockets > 0 || !one.connects.is_full(now));
+            inside
+                .addresses
+                .retain(|_, one| one.sockets > 0 || !one.connects.is_full(now));
             if inside.addresses.len() >= MAX_ADDRESSES {
                 return Err(Refusal::new(
                     ErrorCode::Overloaded,
@@ -114,11 +126,14 @@ impl Doors {
             }
         }
         let limits = &self.limits;
-        let one = inside
-            .addresses
-            .entry(address)
-            .or_insert_with(|| Address { sockets: 0, connects: Bucket::new(now) });
-        let rate = Rate { per_second: limits.connects_per_second, burst: limits.connect_burst };
+        let one = inside.addresses.entry(address).or_insert_with(|| Address {
+            sockets: 0,
+            connects: Bucket::new(now),
+        });
+        let rate = Rate {
+            per_second: limits.connects_per_second,
+            burst: limits.connect_burst,
+        };
         if !one.connects.take(rate, now) {
             return Err(Refusal::new(
                 ErrorCode::TooFast,
@@ -154,7 +169,9 @@ impl Drop for Permit {
                 self.doors.emptied.notify_one();
             }
             let Some(address) = self.address else { return };
-            let Some(one) = inside.addresses.get_mut(&address) else { return };
+            let Some(one) = inside.addresses.get_mut(&address) else {
+                return;
+            };
             one.sockets -= 1;
             if one.sockets == 0 && one.connects.is_full(now) {
                 inside.addresses.remove(&address);
@@ -202,19 +219,34 @@ mod tests {
         let _second = doors.enter(address(1), now).unwrap();
         let refusal = doors.enter(address(1), now).unwrap_err();
         assert_eq!(refusal.code, ErrorCode::TooFast);
-        assert!(refusal.message.contains("have 2 sockets (gateway.max_sockets_per_address)"));
+        assert!(
+            refusal
+                .message
+                .contains("have 2 sockets (gateway.max_sockets_per_address)")
+        );
         let refusal = doors.enter(address(1), now).unwrap_err();
-        assert!(refusal.message.contains("1 sockets per second (gateway.connects_per_second)"));
+        assert!(
+            refusal
+                .message
+                .contains("1 sockets per second (gateway.connects_per_second)")
+        );
         let _third = doors.enter(address(2), now).unwrap();
         let _fourth = doors.enter(address(2), now).unwrap();
         let refusal = doors.enter(address(3), now).unwrap_err();
         assert_eq!(refusal.code, ErrorCode::Overloaded);
-        assert!(refusal.message.contains("4 sockets are open (gateway.max_sockets)"));
+        assert!(
+            refusal
+                .message
+                .contains("4 sockets are open (gateway.max_sockets)")
+        );
         drop(first);
         assert_eq!(doors.sockets(), 3);
         doors.enter(address(3), now).unwrap();
         doors.close();
-        assert_eq!(doors.enter(address(4), now).unwrap_err().code, ErrorCode::Draining);
+        assert_eq!(
+            doors.enter(address(4), now).unwrap_err().code,
+            ErrorCode::Draining
+        );
     }
 
     #[test]
@@ -225,8 +257,14 @@ mod tests {
         let held: Vec<_> = (0..4).map(|_| free.enter(loopback, now).unwrap()).collect();
         assert_eq!(held.len(), 4);
         let limited = doors(|limits| limits.limit_loopback = true);
-        let _held = (limited.enter(loopback, now).unwrap(), limited.enter(loopback, now).unwrap());
-        assert_eq!(limited.enter(loopback, now).unwrap_err().code, ErrorCode::TooFast);
+        let _held = (
+            limited.enter(loopback, now).unwrap(),
+            limited.enter(loopback, now).unwrap(),
+        );
+        assert_eq!(
+            limited.enter(loopback, now).unwrap_err().code,
+            ErrorCode::TooFast
+        );
     }
 
     #[test]
@@ -247,8 +285,12 @@ mod tests {
         }
         // Its bucket may still be filling: then the next sweep forgets it.
         let later = Instant::now() + std::time::Duration::from_secs(1);
-        let forgotten =
-            doors.with(|inside| inside.addresses.values().all(|one| one.connects.is_full(later)));
+        let forgotten = doors.with(|inside| {
+            inside
+                .addresses
+                .values()
+                .all(|one| one.connects.is_full(later))
+        });
         assert!(forgotten);
     }
 }

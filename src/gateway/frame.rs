@@ -107,7 +107,11 @@ pub(crate) struct Decoder {
 impl Decoder {
     /// A decoder for messages of at most `limit` bytes.
     pub(crate) fn new(limit: usize) -> Self {
-        Self { buffer: BytesMut::new(), message: None, limit }
+        Self {
+            buffer: BytesMut::new(),
+            message: None,
+            limit,
+        }
     }
 
     /// Takes bytes as they came. Call [`Self::next`] until it has no more before the next ones.
@@ -120,7 +124,9 @@ impl Decoder {
     /// # Errors
     /// When a rule is broken or a message is too long; the socket can't be used afterwards.
     pub(crate) fn next(&mut self) -> Result<Option<Event>, FrameError> {
-        let Some(header) = parse(&self.buffer)? else { return Ok(None) };
+        let Some(header) = parse(&self.buffer)? else {
+            return Ok(None);
+        };
         self.admit(&header)?;
         let payload = header.payload as usize;
         if self.buffer.len() < header.bytes + payload {
@@ -159,7 +165,10 @@ impl Decoder {
         };
         let bytes = before.saturating_add(header.payload);
         if bytes > self.limit as u64 {
-            return Err(FrameError::TooLarge { limit: self.limit, bytes });
+            return Err(FrameError::TooLarge {
+                limit: self.limit,
+                bytes,
+            });
         }
         Ok(())
     }
@@ -196,13 +205,21 @@ impl Decoder {
 }
 
 fn whole(text: bool, data: BytesMut) -> Event {
-    if text { Event::Text(data.freeze()) } else { Event::Binary(data.freeze()) }
+    if text {
+        Event::Text(data.freeze())
+    } else {
+        Event::Binary(data.freeze())
+    }
 }
 
 fn parse(bytes: &[u8]) -> Result<Option<Header>, FrameError> {
-    let [first, second, rest @ ..] = bytes else { return Ok(None) };
+    let [first, second, rest @ ..] = bytes else {
+        return Ok(None);
+    };
     if first & RESERVED != 0 {
-        return Err(FrameError::Broken("reserved bits are set, and no extension was agreed on"));
+        return Err(FrameError::Broken(
+            "reserved bits are set, and no extension was agreed on",
+        ));
     }
     let Some(opcode) = Opcode::parse(first & OPCODE) else {
         return Err(FrameError::Broken("unknown opcode"));
@@ -228,7 +245,13 @@ fn parse(bytes: &[u8]) -> Result<Option<Header>, FrameError> {
         return Ok(None);
     };
     let bytes = 2 + extended + MASK_BYTES;
-    Ok(Some(Header { fin: first & FIN != 0, opcode, mask: *mask, bytes, payload }))
+    Ok(Some(Header {
+        fin: first & FIN != 0,
+        opcode,
+        mask: *mask,
+        bytes,
+        payload,
+    }))
 }
 
 fn unmask(data: &mut [u8], mask: [u8; MASK_BYTES]) {
@@ -324,7 +347,11 @@ mod tests {
         ];
         for size in [1, 2, 3, 7, 64, stream.len()] {
             let chunks: Vec<_> = stream.chunks(size).collect();
-            assert_eq!(all(&chunks), (expected_clone(&expected), None), "chunks of {size}");
+            assert_eq!(
+                all(&chunks),
+                (expected_clone(&expected), None),
+                "chunks of {size}"
+            );
         }
     }
 
@@ -353,11 +380,17 @@ mod tests {
             (client(0xC1, b"x"), "reserved bits"),
             (client(0x83, b"x"), "opcode"),
             (client(0x80, b"x"), "without a beginning"),
-            ([client(0x01, b"x"), client(0x81, b"y")].concat(), "inside a fragmented"),
+            (
+                [client(0x01, b"x"), client(0x81, b"y")].concat(),
+                "inside a fragmented",
+            ),
             (client(0x09, b"x"), "may not be fragmented"),
             (client(0x89, &[0; 126]), "125 bytes"),
             (client(0x88, b"x"), "two bytes"),
-            (vec![0x82, 0xFF, 0xFF, 0, 0, 0, 0, 0, 0, 0, 1, 2, 3, 4], "highest bit"),
+            (
+                vec![0x82, 0xFF, 0xFF, 0, 0, 0, 0, 0, 0, 0, 1, 2, 3, 4],
+                "highest bit",
+            ),
         ] {
             assert!(broken(&bytes).contains(why), "{why}: {}", broken(&bytes));
         }
@@ -367,15 +400,31 @@ mod tests {
     fn a_huge_frame_is_refused_by_its_header() {
         let header = [0x82, 0xFF, 0, 0, 0, 0, 0x40, 0, 0, 0, 1, 2, 3, 4];
         let (_, error) = all(&[&header]);
-        assert_eq!(error, Some(FrameError::TooLarge { limit: LIMIT, bytes: 1 << 30 }));
+        assert_eq!(
+            error,
+            Some(FrameError::TooLarge {
+                limit: LIMIT,
+                bytes: 1 << 30
+            })
+        );
     }
 
     #[test]
     fn fragments_together_meet_the_same_limit() {
-        let stream = [client(0x02, &[0; 600]), client(0x00, &[0; 400]), client(0x80, &[0])];
+        let stream = [
+            client(0x02, &[0; 600]),
+            client(0x00, &[0; 400]),
+            client(0x80, &[0]),
+        ];
         let (events, error) = all(&[&stream.concat()]);
         assert_eq!(events, [Event::Fragment, Event::Fragment]);
-        assert_eq!(error, Some(FrameError::TooLarge { limit: LIMIT, bytes: 1_001 }));
+        assert_eq!(
+            error,
+            Some(FrameError::TooLarge {
+                limit: LIMIT,
+                bytes: 1_001
+            })
+        );
     }
 
     #[test]
@@ -385,7 +434,9 @@ mod tests {
         for _ in 0..2_000 {
             let bytes: Vec<u8> = (0..64)
                 .map(|_| {
-                    state = state.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1);
+                    state = state
+                        .wrapping_mul(6_364_136_223_846_793_005)
+                        .wrapping_add(1);
                     (state >> 56) as u8
                 })
                 .collect();

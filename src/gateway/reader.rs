@@ -45,7 +45,8 @@ struct Guard<W: World>(Rc<Socket<W>>);
 impl<W: World> Drop for Guard<W> {
     fn drop(&mut self) {
         if !self.0.is_over() {
-            self.0.end(Refusal::new(ErrorCode::Internal, "the server failed").into());
+            self.0
+                .end(Refusal::new(ErrorCode::Internal, "the server failed").into());
         }
     }
 }
@@ -83,7 +84,12 @@ impl<W: World> Reader<W> {
             Err(_) => {
                 let message = format!("no hello within {seconds} s (gateway.handshake_seconds)");
                 let code = ErrorCode::TooSlow;
-                return Err(Refusal { code, message, cause: Cause::Handshake }.into());
+                return Err(Refusal {
+                    code,
+                    message,
+                    cause: Cause::Handshake,
+                }
+                .into());
             }
         };
         let entry = entry(hello, peer, self.socket.codec)?;
@@ -124,9 +130,11 @@ impl<W: World> Reader<W> {
             if let Some(message) = self.decoded()? {
                 return Ok(message);
             }
-            let seconds = match asked {
-                false => self.limits.ping_interval_seconds,
-                true => self.limits.ping_timeout_seconds,
+            let limits = &self.limits;
+            let seconds = if asked {
+                limits.ping_timeout_seconds
+            } else {
+                limits.ping_interval_seconds
             };
             match timeout_at(Instant::now() + Duration::from_secs(seconds), self.fill()).await {
                 Ok(filled) => {
@@ -134,8 +142,9 @@ impl<W: World> Reader<W> {
                     asked = false;
                 }
                 Err(_) if asked => {
-                    let words =
-                        format!("no answer to a ping within {seconds} s (gateway.ping_timeout_seconds)");
+                    let words = format!(
+                        "no answer to a ping within {seconds} s (gateway.ping_timeout_seconds)"
+                    );
                     return Err(Refusal::new(ErrorCode::TooSlow, words).into());
                 }
                 Err(_) => {
@@ -175,7 +184,9 @@ impl<W: World> Reader<W> {
     /// The next message among the bytes that are here. Takes care of all else that they hold.
     fn decoded(&mut self) -> Result<Option<Incoming<W>>, End> {
         loop {
-            let Some(event) = self.decoder.next().map_err(refused)? else { return Ok(None) };
+            let Some(event) = self.decoder.next().map_err(|error| refused(&error))? else {
+                return Ok(None);
+            };
             self.count()?;
             match event {
                 Event::Text(bytes) => return self.decode(true, &bytes).map(Some),
@@ -222,15 +233,22 @@ fn entry(hello: Hello, peer: IpAddr, codec: protocol::Codec) -> Result<Entry, Re
         let words = "this server takes guests: say a name, not a token";
         return Err(Refusal::new(ErrorCode::BadLogin, words));
     }
-    Ok(Entry { name: hello.name, resume: hello.resume, last: hello.last, codec, peer })
+    Ok(Entry {
+        name: hello.name,
+        resume: hello.resume,
+        last: hello.last,
+        codec,
+        peer,
+    })
 }
 
-fn refused(error: FrameError) -> Refusal {
+fn refused(error: &FrameError) -> Refusal {
     let words = error.to_string();
     match error {
-        FrameError::TooLarge { .. } => {
-            Refusal::new(ErrorCode::TooLarge, format!("{words} (gateway.max_message_bytes)"))
-        }
+        FrameError::TooLarge { .. } => Refusal::new(
+            ErrorCode::TooLarge,
+            format!("{words} (gateway.max_message_bytes)"),
+        ),
         FrameError::Broken(_) => Refusal::new(ErrorCode::BadMessage, words),
     }
 }

@@ -49,13 +49,19 @@ pub(super) struct End {
 impl End {
     /// Nobody has to be told anything.
     pub(super) fn silent(cause: Cause) -> Self {
-        Self { refusal: None, cause }
+        Self {
+            refusal: None,
+            cause,
+        }
     }
 }
 
 impl From<Refusal> for End {
     fn from(refusal: Refusal) -> Self {
-        Self { cause: refusal.cause, refusal: Some(refusal) }
+        Self {
+            cause: refusal.cause,
+            refusal: Some(refusal),
+        }
     }
 }
 
@@ -146,7 +152,11 @@ impl<W: World> Socket<W> {
     pub(super) fn signals(&self, writer: &Waker) -> Signals {
         let waker = self.writer.take().filter(|old| old.will_wake(writer));
         self.writer.set(waker.or_else(|| Some(writer.clone())));
-        Signals { pong: self.pong.take(), ping: self.ping.replace(false), end: self.end.take() }
+        Signals {
+            pong: self.pong.take(),
+            ping: self.ping.replace(false),
+            end: self.end.take(),
+        }
     }
 
     fn wake_writer(&self) {

@@ -44,7 +44,11 @@ pub(super) struct Writer<W: World> {
 
 impl<W: World> Writer<W> {
     pub(super) fn new(socket: Rc<Socket<W>>) -> Self {
-        Self { socket, pump: None, closing: false }
+        Self {
+            socket,
+            pump: None,
+            closing: false,
+        }
     }
 
     /// Writes everything that is to be said now into `Socket::out`.
@@ -83,8 +87,10 @@ impl<W: World> Writer<W> {
             return;
         };
         let (code, reason) = (close_code(refusal.code), refusal.code.as_str());
-        let error =
-            ServerMessage::<()>::Error { code: refusal.code, message: refusal.message };
+        let error = ServerMessage::<()>::Error {
+            code: refusal.code,
+            message: refusal.message,
+        };
         match error.encode(self.socket.codec) {
             Ok(bytes) => {
                 self.socket.counters.sent(&error, bytes.len());
@@ -100,9 +106,12 @@ impl<W: World> Writer<W> {
 async fn pump<W: World>(link: Link<W>, socket: Rc<Socket<W>>) -> End {
     loop {
         // Nobody has to wake us: the body is polled when the socket has taken what is there.
-        poll_fn(|_| match socket.out.borrow().len() < BATCH_BYTES {
-            true => Poll::Ready(()),
-            false => Poll::Pending,
+        poll_fn(|_| {
+            if socket.out.borrow().len() < BATCH_BYTES {
+                Poll::Ready(())
+            } else {
+                Poll::Pending
+            }
         })
         .await;
         match link.next().await {
@@ -125,7 +134,10 @@ fn write<W: World>(socket: &Socket<W>, message: &ServerMessage<Payload>) -> Resu
     let bytes = message.encode(socket.codec).map_err(|error| {
         // A mistake in the world's types; the client can only be told that it is ours.
         tracing::error!(kind = message.kind(), codec = %socket.codec, %error, "not sent");
-        Refusal::new(ErrorCode::Internal, format!("a {} can't be encoded", message.kind()))
+        Refusal::new(
+            ErrorCode::Internal,
+            format!("a {} can't be encoded", message.kind()),
+        )
     })?;
     socket.counters.sent(message, bytes.len());
     frame::write(&mut socket.out.borrow_mut(), opcode(socket.codec), &bytes);
@@ -133,7 +145,11 @@ fn write<W: World>(socket: &Socket<W>, message: &ServerMessage<Payload>) -> Resu
 }
 
 fn opcode(codec: Codec) -> Opcode {
-    if codec.is_text() { Opcode::Text } else { Opcode::Binary }
+    if codec.is_text() {
+        Opcode::Text
+    } else {
+        Opcode::Binary
+    }
 }
 
 fn close_code(code: ErrorCode) -> u16 {
@@ -170,7 +186,11 @@ impl<W: World> MessageBody for Writer<W> {
         if !bytes.is_empty() {
             return Poll::Ready(Some(Ok(bytes.freeze())));
         }
-        if writer.closing { Poll::Ready(None) } else { Poll::Pending }
+        if writer.closing {
+            Poll::Ready(None)
+        } else {
+            Poll::Pending
+        }
     }
 }
 

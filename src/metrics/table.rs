@@ -26,6 +26,15 @@ impl Kind {
     }
 }
 
+/// A label of a metric.
+#[derive(Debug, Clone, Copy)]
+pub struct Label {
+    /// Its name.
+    pub name: &'static str,
+    /// All its values; none where they are not known beforehand, as for regions.
+    pub values: &'static [&'static str],
+}
+
 /// One metric.
 #[derive(Debug, Clone, Copy)]
 pub struct Metric {
@@ -35,8 +44,8 @@ pub struct Metric {
     pub kind: Kind,
     /// Its unit.
     pub unit: Unit,
-    /// Its labels and their values, as written in `docs/metrics.md`.
-    pub labels: &'static str,
+    /// Its labels.
+    pub labels: &'static [Label],
     /// What it means.
     pub help: &'static str,
 }
@@ -45,64 +54,118 @@ const fn metric(
     name: &'static str,
     kind: Kind,
     unit: Unit,
-    labels: &'static str,
+    labels: &'static [Label],
     help: &'static str,
 ) -> Metric {
-    Metric { name, kind, unit, labels, help }
+    Metric {
+        name,
+        kind,
+        unit,
+        labels,
+        help,
+    }
+}
+
+const fn label(name: &'static str, values: &'static [&'static str]) -> Label {
+    Label { name, values }
 }
 
 use Kind::{Counter, Gauge, Histogram};
 
+const SESSION_STATES: &[Label] = &[label("state", &["connected", "away"])];
+const LOGINS: &[Label] = &[label("outcome", &["new", "resumed", "takeover", "refused"])];
+const CAUSES: &[Label] = &[label(
+    "cause",
+    &[
+        "bye",
+        "closed",
+        "bad_message",
+        "too_large",
+        "too_fast",
+        "too_slow",
+        "taken_over",
+        "overloaded",
+        "draining",
+        "handshake",
+        "internal",
+        "closed_by_world",
+    ],
+)];
+const RECEIVED: &[Label] = &[label(
+    "kind",
+    &["hello", "command", "input", "publish", "ack", "ping", "bye"],
+)];
+const SENT: &[Label] = &[label(
+    "kind",
+    &[
+        "welcome", "reply", "event", "channel", "frame", "forget", "pong", "moved", "error",
+    ],
+)];
+const STAGES: &[Label] = &[label("stage", &["commit", "durable"])];
+const KIND: Label = label(
+    "kind",
+    &["login", "logout", "command", "input", "tick", "genesis"],
+);
+const TASKS: &[Label] = &[KIND];
+const TASKS_ENDED: &[Label] = &[
+    KIND,
+    label("outcome", &["committed", "refused", "timeout", "failed"]),
+];
+const REGION: &[Label] = &[label("region", &[])];
+const WORKER: &[Label] = &[label("worker", &[])];
+const REGION_WORKER: &[Label] = &[label("region", &[]), label("worker", &[])];
+const BUILD: &[Label] = &[label("version", &[]), label("world", &[])];
+
 /// All metrics, in the order of `docs/metrics.md`.
 #[rustfmt::skip]
 pub const ALL: &[Metric] = &[
-    metric("brightstar_sessions", Gauge, Unit::Count, "state = connected, away", "sessions on this host"),
-    metric("brightstar_logins_total", Counter, Unit::Count, "outcome = new, resumed, takeover, refused", "logins"),
-    metric("brightstar_disconnects_total", Counter, Unit::Count, "cause = bye, closed, bad_message, too_large, too_fast, too_slow, taken_over, overloaded, draining, handshake, internal, closed_by_world", "sockets that ended"),
-    metric("brightstar_messages_received_total", Counter, Unit::Count, "kind = hello, command, input, publish, ack, ping, bye", "messages from clients"),
-    metric("brightstar_received_bytes_total", Counter, Unit::Bytes, "", "bytes of messages from clients"),
-    metric("brightstar_messages_sent_total", Counter, Unit::Count, "kind = welcome, reply, event, channel, frame, forget, pong, moved, error", "messages to clients"),
-    metric("brightstar_sent_bytes_total", Counter, Unit::Bytes, "kind as above", "bytes of messages to clients"),
-    metric("brightstar_command_seconds", Histogram, Unit::Seconds, "stage = commit, durable", "from socket to commit; from socket to reply released"),
-    metric("brightstar_tasks_total", Counter, Unit::Count, "kind = login, logout, command, input, tick, genesis; outcome = committed, refused, timeout, failed", "tasks ended"),
-    metric("brightstar_task_retries_total", Counter, Unit::Count, "kind", "further runs because a region was taken"),
-    metric("brightstar_tasks_multi_region_total", Counter, Unit::Count, "kind", "committed tasks that held more than one region"),
-    metric("brightstar_task_panics_total", Counter, Unit::Count, "kind", "panics caught around tasks"),
-    metric("brightstar_dead_letters_total", Counter, Unit::Count, "kind", "tasks given up"),
-    metric("brightstar_epochs_total", Counter, Unit::Count, "", "epochs made durable"),
-    metric("brightstar_epoch_tasks", Histogram, Unit::Count, "", "effects per epoch"),
-    metric("brightstar_epoch_bytes", Histogram, Unit::Bytes, "", "journal record size"),
-    metric("brightstar_epoch_seconds", Histogram, Unit::Seconds, "", "from opening an epoch to its effects' release"),
-    metric("brightstar_journal_bytes_total", Counter, Unit::Bytes, "", "bytes appended"),
-    metric("brightstar_journal_syncs_total", Counter, Unit::Count, "", "syncs"),
-    metric("brightstar_journal_sync_seconds", Histogram, Unit::Seconds, "", "duration of a sync"),
-    metric("brightstar_journal_backlog_bytes", Gauge, Unit::Bytes, "", "journal not yet in LMDB"),
-    metric("brightstar_checkpoints_total", Counter, Unit::Count, "", "checkpoints"),
-    metric("brightstar_checkpoint_seconds", Histogram, Unit::Seconds, "", "duration of a checkpoint"),
-    metric("brightstar_checkpoint_rows_total", Counter, Unit::Count, "", "rows written by checkpoints"),
-    metric("brightstar_store_bytes", Gauge, Unit::Bytes, "", "LMDB pages in use"),
-    metric("brightstar_store_limit_bytes", Gauge, Unit::Bytes, "", "size of the LMDB map"),
-    metric("brightstar_store_readers", Gauge, Unit::Count, "", "LMDB readers"),
-    metric("brightstar_objects", Gauge, Unit::Count, "", "live objects in memory"),
-    metric("brightstar_homes", Gauge, Unit::Count, "", "cells and shards in memory"),
-    metric("brightstar_homes_loaded_total", Counter, Unit::Count, "", "cells and shards read from LMDB"),
-    metric("brightstar_homes_evicted_total", Counter, Unit::Count, "", "cells and shards dropped from memory"),
-    metric("brightstar_tick_seconds", Histogram, Unit::Seconds, "", "duration of a region's tick, observing and sending included"),
-    metric("brightstar_tick_late_seconds", Histogram, Unit::Seconds, "", "how late a tick began"),
-    metric("brightstar_ticks_total", Counter, Unit::Count, "", "ticks run"),
-    metric("brightstar_ticks_late_total", Counter, Unit::Count, "", "ticks that began over 50 ms late or were skipped"),
-    metric("brightstar_region_load", Gauge, Unit::Count, "region, worker", "busy time per second, smoothed, 0..1"),
-    metric("brightstar_region_objects", Gauge, Unit::Count, "region", "live objects"),
-    metric("brightstar_region_entities", Gauge, Unit::Count, "region", "entities"),
-    metric("brightstar_region_queue", Gauge, Unit::Count, "region", "work waiting"),
-    metric("brightstar_regions", Gauge, Unit::Count, "", "regions on this host"),
-    metric("brightstar_worker_load", Gauge, Unit::Count, "worker", "busy time per second over its regions, 0..1"),
-    metric("brightstar_regions_rebuilt_total", Counter, Unit::Count, "", "region actors made anew after they died"),
-    metric("brightstar_work_refused_total", Counter, Unit::Count, "", "times a full region handed work back"),
-    metric("brightstar_interest_subscriptions", Gauge, Unit::Count, "", "(session, cell) pairs in view"),
-    metric("brightstar_frames_total", Counter, Unit::Count, "", "frames sent"),
-    metric("brightstar_frames_skipped_total", Counter, Unit::Count, "", "frames not sent because the socket was not ready"),
-    metric("brightstar_outbox_messages", Histogram, Unit::Count, "", "depth of the control lane when a message is added"),
-    metric("brightstar_outbox_overflows_total", Counter, Unit::Count, "", "sockets closed because the control lane was full"),
-    metric("brightstar_build_info", Gauge, Unit::Count, "version, world", "always 1"),
+    metric("brightstar_sessions", Gauge, Unit::Count, SESSION_STATES, "sessions on this host"),
+    metric("brightstar_logins_total", Counter, Unit::Count, LOGINS, "logins"),
+    metric("brightstar_disconnects_total", Counter, Unit::Count, CAUSES, "sockets that ended"),
+    metric("brightstar_messages_received_total", Counter, Unit::Count, RECEIVED, "messages from clients"),
+    metric("brightstar_received_bytes_total", Counter, Unit::Bytes, &[], "bytes of messages from clients"),
+    metric("brightstar_messages_sent_total", Counter, Unit::Count, SENT, "messages to clients"),
+    metric("brightstar_sent_bytes_total", Counter, Unit::Bytes, SENT, "bytes of messages to clients"),
+    metric("brightstar_command_seconds", Histogram, Unit::Seconds, STAGES, "from socket to commit; from socket to reply released"),
+    metric("brightstar_tasks_total", Counter, Unit::Count, TASKS_ENDED, "tasks ended"),
+    metric("brightstar_task_retries_total", Counter, Unit::Count, TASKS, "further runs because a region was taken"),
+    metric("brightstar_tasks_multi_region_total", Counter, Unit::Count, TASKS, "committed tasks that held more than one region"),
+    metric("brightstar_task_panics_total", Counter, Unit::Count, TASKS, "panics caught around tasks"),
+    metric("brightstar_dead_letters_total", Counter, Unit::Count, TASKS, "tasks given up"),
+    metric("brightstar_epochs_total", Counter, Unit::Count, &[], "epochs made durable"),
+    metric("brightstar_epoch_tasks", Histogram, Unit::Count, &[], "effects per epoch"),
+    metric("brightstar_epoch_bytes", Histogram, Unit::Bytes, &[], "journal record size"),
+    metric("brightstar_epoch_seconds", Histogram, Unit::Seconds, &[], "from opening an epoch to its effects' release"),
+    metric("brightstar_journal_bytes_total", Counter, Unit::Bytes, &[], "bytes appended"),
+    metric("brightstar_journal_syncs_total", Counter, Unit::Count, &[], "syncs"),
+    metric("brightstar_journal_sync_seconds", Histogram, Unit::Seconds, &[], "duration of a sync"),
+    metric("brightstar_journal_backlog_bytes", Gauge, Unit::Bytes, &[], "journal not yet in LMDB"),
+    metric("brightstar_checkpoints_total", Counter, Unit::Count, &[], "checkpoints"),
+    metric("brightstar_checkpoint_seconds", Histogram, Unit::Seconds, &[], "duration of a checkpoint"),
+    metric("brightstar_checkpoint_rows_total", Counter, Unit::Count, &[], "rows written by checkpoints"),
+    metric("brightstar_store_bytes", Gauge, Unit::Bytes, &[], "LMDB pages in use"),
+    metric("brightstar_store_limit_bytes", Gauge, Unit::Bytes, &[], "size of the LMDB map"),
+    metric("brightstar_store_readers", Gauge, Unit::Count, &[], "LMDB readers"),
+    metric("brightstar_objects", Gauge, Unit::Count, &[], "live objects in memory"),
+    metric("brightstar_homes", Gauge, Unit::Count, &[], "cells and shards in memory"),
+    metric("brightstar_homes_loaded_total", Counter, Unit::Count, &[], "cells and shards read from LMDB"),
+    metric("brightstar_homes_evicted_total", Counter, Unit::Count, &[], "cells and shards dropped from memory"),
+    metric("brightstar_tick_seconds", Histogram, Unit::Seconds, &[], "duration of a region's tick, observing and sending included"),
+    metric("brightstar_tick_late_seconds", Histogram, Unit::Seconds, &[], "how late a tick began"),
+    metric("brightstar_ticks_total", Counter, Unit::Count, &[], "ticks run"),
+    metric("brightstar_ticks_late_total", Counter, Unit::Count, &[], "ticks that began over 50 ms late or were skipped"),
+    metric("brightstar_region_load", Gauge, Unit::Count, REGION_WORKER, "busy time per second, smoothed, 0..1"),
+    metric("brightstar_region_objects", Gauge, Unit::Count, REGION, "live objects"),
+    metric("brightstar_region_entities", Gauge, Unit::Count, REGION, "entities"),
+    metric("brightstar_region_queue", Gauge, Unit::Count, REGION, "work waiting"),
+    metric("brightstar_regions", Gauge, Unit::Count, &[], "regions on this host"),
+    metric("brightstar_worker_load", Gauge, Unit::Count, WORKER, "busy time per second over its regions, 0..1"),
+    metric("brightstar_regions_rebuilt_total", Counter, Unit::Count, &[], "region actors made anew after they died"),
+    metric("brightstar_work_refused_total", Counter, Unit::Count, &[], "times a full region handed work back"),
+    metric("brightstar_interest_subscriptions", Gauge, Unit::Count, &[], "(session, cell) pairs in view"),
+    metric("brightstar_frames_total", Counter, Unit::Count, &[], "frames sent"),
+    metric("brightstar_frames_skipped_total", Counter, Unit::Count, &[], "frames not sent because the socket was not ready"),
+    metric("brightstar_outbox_messages", Histogram, Unit::Count, &[], "depth of the control lane when a message is added"),
+    metric("brightstar_outbox_overflows_total", Counter, Unit::Count, &[], "sockets closed because the control lane was full"),
+    metric("brightstar_build_info", Gauge, Unit::Count, BUILD, "always 1"),
 ];

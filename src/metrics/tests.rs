@@ -1,7 +1,7 @@
 //! Lives here: the test that holds the table of metrics and `docs/metrics.md` together.
 //! Not here: whether each metric is really counted (`tests/`, on a running server).
 
-use super::{ALL, builder, describe};
+use super::{ALL, Label, begin, builder, describe};
 
 const DOCS: &str = include_str!("../../docs/metrics.md");
 
@@ -12,14 +12,61 @@ fn the_table_and_the_docs_say_the_same() {
         .filter(|line| line.starts_with("| brightstar_"))
         .map(|line| line.trim_matches('|').split('|').map(str::trim).collect())
         .collect();
-    let table: Vec<Vec<&str>> = ALL
-        .iter()
-        .map(|metric| vec![metric.name, metric.kind.as_str(), metric.labels, metric.help])
-        .collect();
-    for (documented, table) in documented.iter().zip(&table) {
-        assert_eq!(documented, table, "docs/metrics.md (left) and src/metrics/table.rs (right)");
+    for (documented, metric) in documented.iter().zip(ALL) {
+        let [name, kind, labels, help] = documented[..] else {
+            panic!("{documented:?}")
+        };
+        let table = (metric.name, metric.kind.as_str(), metric.help);
+        assert_eq!(
+            (name, kind, help),
+            table,
+            "docs/metrics.md (left) and src/metrics/table.rs"
+        );
+        compare_labels(name, labels, metric.labels);
     }
-    assert_eq!(documented.len(), table.len(), "rows of docs/metrics.md and of the table");
+    assert_eq!(
+        documented.len(),
+        ALL.len(),
+        "rows of docs/metrics.md and of the table"
+    );
+}
+
+/// Compares labels as documented (`a = x, y; b = z`, or names alone) with those of the table.
+fn compare_labels(metric: &str, documented: &str, table: &[Label]) {
+    if !documented.contains('=') {
+        let names: Vec<_> = documented
+            .trim_end_matches(" as above")
+            .split(", ")
+            .filter(|name| !name.is_empty())
+            .collect();
+        assert_eq!(
+            names,
+            table.iter().map(|label| label.name).collect::<Vec<_>>(),
+            "{metric}"
+        );
+        return;
+    }
+    for (documented, label) in documented.split("; ").zip(table) {
+        let (name, values) = documented.split_once(" = ").unwrap();
+        let values: Vec<_> = values.split(", ").collect();
+        assert_eq!((name, &values[..]), (label.name, label.values), "{metric}");
+    }
+    assert_eq!(documented.split("; ").count(), table.len(), "{metric}");
+}
+
+#[test]
+fn counters_whose_labels_are_known_begin_at_0() {
+    let recorder = builder().build_recorder();
+    let handle = recorder.handle();
+    metrics::with_local_recorder(&recorder, || ALL.iter().for_each(begin));
+    let page = handle.render();
+    for line in [
+        "brightstar_tasks_total{kind=\"input\",outcome=\"timeout\"} 0",
+        "brightstar_disconnects_total{cause=\"bye\"} 0",
+        "brightstar_epochs_total 0",
+    ] {
+        assert!(page.contains(line), "{line} is missing in\n{page}");
+    }
 }
 
 #[test]

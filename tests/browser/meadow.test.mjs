@@ -175,6 +175,35 @@ test("what one says is seen over him in the other's tab", async () => {
   assert.match(await bob.textContent("#chat"), /There are more by the well/);
 });
 
+test("a line cut again and again: every command takes effect once, and every event comes once", async () => {
+  const sockets = [];
+  class Watched extends WebSocket {
+    constructor(...args) {
+      super(...args);
+      sockets.push(this);
+    }
+  }
+  const welcomes = [];
+  const heard = [];
+  const gwen = new Client({ url: server.socket, name: "Gwen", codec: "msgpack", WebSocket: Watched, backoffMs: 10 });
+  gwen.on("welcome", ({ resumed }) => welcomes.push(resumed));
+  gwen.on("event", ({ said }) => {
+    if (said?.name !== "Gwen") return;
+    heard.push(said.text);
+    if (heard.length % 30 === 0) sockets.at(-1).terminate();
+  });
+  await gwen.connect();
+  const texts = Array.from({ length: 150 }, (_, i) => `line ${i}`);
+  const replies = await Promise.all(texts.map((text) => gwen.command({ say: text })));
+  assert.ok(replies.every(({ heard: ears }) => ears >= 1));
+  const deadline = performance.now() + PATIENCE_MS;
+  while (heard.length < texts.length && performance.now() < deadline) await gwen.command("me");
+  assert.deepEqual(heard, texts);
+  assert.ok(welcomes.length >= 4, `${welcomes.length} welcomes`);
+  assert.deepEqual(welcomes.slice(1), welcomes.slice(1).fill(true), "always the same session");
+  gwen.close();
+});
+
 test("killed hard and started again: the pages come back, and every purse is as before", async () => {
   const tabs = [ann, bob];
   const before = await Promise.all(tabs.map(async (tab) => ({ gold: (await stateOf(tab)).gold, me: await command(tab, "me") })));

@@ -5,15 +5,19 @@
 //! Invariant: a server never outlives its `Host`.
 
 use std::fs::OpenOptions;
-use std::io::{BufRead, BufReader, Read, Write};
+use std::io::{BufRead, BufReader, Write};
 use std::net::{SocketAddr, TcpStream};
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
 use std::sync::mpsc::sync_channel;
 use std::time::Duration;
 
+use tokio::time::Instant;
+
 /// A server is ready within this time, recovery included.
 const READY_LIMIT: Duration = Duration::from_secs(60);
+/// How long to wait until a server that is not ready yet is asked again.
+const READY_POLL: Duration = Duration::from_millis(5);
 /// How often a campaign kills, unless `BRIGHTSTAR_KILLS` says otherwise.
 const KILLS: u32 = 3;
 /// The seed of a campaign, unless `BRIGHTSTAR_SEED` says otherwise.
@@ -83,9 +87,7 @@ impl Host {
             host.fail("said no address")
         };
         host.address = address;
-        if !host.is_ready() {
-            host.fail("is not ready, though it said its address");
-        }
+        host.wait_until_ready();
         host
     }
 
@@ -110,18 +112,33 @@ impl Host {
         );
     }
 
-    fn is_ready(&self) -> bool {
-        let ask = || -> std::io::Result<String> {
-            let mut socket = TcpStream::connect_timeout(&self.address, READY_LIMIT)?;
-            socket.set_read_timeout(Some(READY_LIMIT))?;
-            socket.write_all(
-                b"GET /readyz HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\n\r\n",
-            )?;
-            let mut answer = String::new();
-            socket.read_to_string(&mut answer)?;
-            Ok(answer)
-        };
-        ask().is_ok_and(|answer| answer.starts_with("HTTP/1.1 200"))
+    /// Asks `/readyz` until it answers 200.
+    fn wait_until_ready(&self) {
+        let deadline = Instant::now() + READY_LIMIT;
+        loop {
+            let answer = self.ask_ready();
+            if answer
+                .as_ref()
+                .is_ok_and(|line| line.starts_with("HTTP/1.1 200"))
+            {
+                return;
+            }
+            if Instant::now() > deadline {
+                self.fail(&format!("is not ready: {answer:?}"));
+            }
+            std::thread::sleep(READY_POLL);
+        }
+    }
+
+    /// The first line of its answer to `/readyz`.
+    fn ask_ready(&self) -> std::io::Result<String> {
+        let mut socket = TcpStream::connect_timeout(&self.address, READY_LIMIT)?;
+        socket.set_read_timeout(Some(READY_LIMIT))?;
+        socket
+            .write_all(b"GET /readyz HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\n\r\n")?;
+        let mut line = String::new();
+        BufReader::new(socket).read_line(&mut line)?;
+        Ok(line)
     }
 
     fn fail(&self, what: &str) -> ! {

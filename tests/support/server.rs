@@ -15,8 +15,16 @@ use super::world::Yard;
 pub(crate) const PATIENCE: Duration = Duration::from_secs(20);
 
 const PAGE: &[Asset] = &[
-    Asset { path: "/", content_type: "text/html; charset=utf-8", bytes: b"<!doctype html>yard" },
-    Asset { path: "/yard.js", content_type: "text/javascript", bytes: b"export {}" },
+    Asset {
+        path: "/",
+        content_type: "text/html; charset=utf-8",
+        bytes: b"<!doctype html>yard",
+    },
+    Asset {
+        path: "/yard.js",
+        content_type: "text/javascript",
+        bytes: b"export {}",
+    },
 ];
 
 /// A running server and its data.
@@ -44,15 +52,23 @@ impl TestServer {
     pub(crate) fn with(change: impl FnOnce(&mut Config)) -> Self {
         let data = tempfile::tempdir().unwrap();
         let mut config = Config::default();
-        config.server.listen = "127.0.0.1:0".to_owned();
-        config.server.data = data.path().to_str().unwrap().to_owned();
+        "127.0.0.1:0".clone_into(&mut config.server.listen);
+        data.path()
+            .to_str()
+            .unwrap()
+            .clone_into(&mut config.server.data);
         config.server.socket_threads = 2;
         config.engine.regions = 6;
         config.engine.store_bytes = 1 << 28;
         config.regions.workers = 2;
         change(&mut config);
         let running = brightstar::start(Yard, &config, PAGE).unwrap();
-        Self { address: running.address(), running: Some(running), data, config }
+        Self {
+            address: running.address(),
+            running: Some(running),
+            data,
+            config,
+        }
     }
 
     /// Stops gracefully and starts again on the same data and port.
@@ -66,16 +82,6 @@ impl TestServer {
     pub(crate) fn stop(&mut self) {
         assert!(self.data.path().is_dir());
         self.running.take().unwrap().stop().unwrap();
-    }
-
-    /// Begins a graceful stop.
-    pub(crate) fn begin_stop(&mut self) {
-        self.running.as_mut().unwrap().begin_stop();
-    }
-
-    /// The URL of its WebSocket, for the client library.
-    pub(crate) fn url(&self) -> String {
-        format!("ws://{}/v1/ws", self.address)
     }
 
     /// A client that has logged in as `name`.
@@ -100,10 +106,18 @@ impl TestServer {
 pub(crate) fn get(address: SocketAddr, path: &str, headers: &str) -> Answer {
     let mut socket = TcpStream::connect(address).unwrap();
     socket.set_read_timeout(Some(PATIENCE)).unwrap();
-    write!(socket, "GET {path} HTTP/1.1\r\nHost: x\r\nConnection: close\r\n{headers}\r\n").unwrap();
+    write!(
+        socket,
+        "GET {path} HTTP/1.1\r\nHost: x\r\nConnection: close\r\n{headers}\r\n"
+    )
+    .unwrap();
     let mut all = String::new();
     socket.read_to_string(&mut all).unwrap();
     let (head, body) = all.split_once("\r\n\r\n").unwrap();
     let status = head.split(' ').nth(1).unwrap().parse().unwrap();
-    Answer { status, head: head.to_lowercase(), body: body.to_owned() }
+    Answer {
+        status,
+        head: head.to_lowercase(),
+        body: body.to_owned(),
+    }
 }

@@ -7,7 +7,7 @@ use std::net::{SocketAddr, TcpStream};
 pub(crate) use protocol::Codec;
 use protocol::{ClientMessage, Hello};
 use serde::de::DeserializeOwned;
-use serde_json::{Value, json};
+use serde_json::Value;
 
 use super::server::PATIENCE;
 
@@ -18,6 +18,9 @@ pub(crate) const PING: u8 = 9;
 pub(crate) const PONG: u8 = 10;
 pub(crate) const FIN: u8 = 0x80;
 
+const MASKED: u8 = 0x80;
+const LENGTH_16: u8 = 126;
+const LENGTH_64: u8 = 127;
 const MASK: [u8; 4] = [0xA5, 0x5A, 0x0F, 0xF0];
 
 /// A WebSocket that takes bytes as they are.
@@ -124,11 +127,16 @@ impl Client {
     /// The next message of a kind; others (frames, events) are passed over.
     pub(crate) fn receive_kind(&mut self, kind: &str) -> Message {
         loop {
-            let message = self.receive().unwrap_or_else(|| panic!("closed before a {kind}"));
+            let message = self
+                .receive()
+                .unwrap_or_else(|| panic!("closed before a {kind}"));
             if message[0] == kind {
                 return message;
             }
-            assert_ne!(message[0], "error", "while waiting for a {kind}: {message:?}");
+            assert_ne!(
+                message[0], "error",
+                "while waiting for a {kind}: {message:?}"
+            );
         }
     }
 
@@ -161,7 +169,10 @@ impl Client {
             Codec::Json => serde_json::from_slice(payload).unwrap(),
             Codec::MessagePack => from_msgpack(payload),
         };
-        value.as_array().unwrap_or_else(|| panic!("{value}")).clone()
+        value
+            .as_array()
+            .unwrap_or_else(|| panic!("{value}"))
+            .clone()
     }
 
     fn fill(&mut self, bytes: &mut [u8]) -> bool {
@@ -173,12 +184,12 @@ impl Client {
     }
 }
 
-/// Any MessagePack value as JSON.
+/// Any `MessagePack` value as JSON.
 fn from_msgpack<T: DeserializeOwned>(payload: &[u8]) -> T {
     rmp_serde::from_slice(payload).unwrap()
 }
 
-/// MessagePack of any JSON value.
+/// `MessagePack` of any JSON value.
 pub(crate) fn msgpack(value: &Value) -> Vec<u8> {
     rmp_serde::to_vec(value).unwrap()
 }
@@ -186,25 +197,33 @@ pub(crate) fn msgpack(value: &Value) -> Vec<u8> {
 /// Whether an error means that the other side has closed.
 pub(crate) fn is_gone(error: &io::Error) -> bool {
     use io::ErrorKind::{BrokenPipe, ConnectionAborted, ConnectionReset, UnexpectedEof};
-    matches!(error.kind(), BrokenPipe | ConnectionAborted | ConnectionReset | UnexpectedEof)
+    matches!(
+        error.kind(),
+        BrokenPipe | ConnectionAborted | ConnectionReset | UnexpectedEof
+    )
 }
 
 /// A client's frame.
 pub(crate) fn frame(first: u8, payload: &[u8]) -> Vec<u8> {
     let mut out = vec![first];
     match payload.len() {
-        length @ 0..126 => out.push(0x80 | length as u8),
+        length @ 0..126 => out.push(MASKED | length as u8),
         length @ 126..65_536 => {
-            out.push(0x80 | 126);
+            out.push(MASKED | LENGTH_16);
             out.extend((length as u16).to_be_bytes());
         }
         length => {
-            out.push(0x80 | 127);
+            out.push(MASKED | LENGTH_64);
             out.extend((length as u64).to_be_bytes());
         }
     }
     out.extend(MASK);
-    out.extend(payload.iter().enumerate().map(|(at, byte)| byte ^ MASK[at % MASK.len()]));
+    out.extend(
+        payload
+            .iter()
+            .enumerate()
+            .map(|(at, byte)| byte ^ MASK[at % MASK.len()]),
+    );
     out
 }
 
@@ -241,9 +260,4 @@ fn head(socket: &mut TcpStream) -> String {
 /// `["kind", …]` as the bytes of a text message.
 pub(crate) fn text(message: &Value) -> Vec<u8> {
     serde_json::to_vec(message).unwrap()
-}
-
-/// A `where` that always succeeds.
-pub(crate) fn harmless() -> Value {
-    json!("where")
 }

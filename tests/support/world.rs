@@ -96,14 +96,16 @@ impl World for Yard {
             return Err(Stop::refused("nobody may not come in"));
         }
         let name = format!("walker/{}", who.name);
-        let id = match task.lookup(&name)? {
-            Some(id) => id,
-            None => {
-                let walker = Walker { name: who.name.clone(), ..Walker::default() };
-                let id = task.create_at(walker, Point::new(256.0, 256.0))?.id();
-                task.bind(&name, id)?;
-                id
-            }
+        let id = if let Some(id) = task.lookup(&name)? {
+            id
+        } else {
+            let walker = Walker {
+                name: who.name.clone(),
+                ..Walker::default()
+            };
+            let id = task.create_at(walker, Point::new(256.0, 256.0))?.id();
+            task.bind(&name, id)?;
+            id
         };
         here(task, id, true)?;
         Ok(Some(id))
@@ -126,9 +128,9 @@ impl World for Yard {
                 Ok(serde_json::json!([at.x, at.y]))
             }
             Command::Count(key) => count(task, *key).map(Into::into),
-            Command::CountAll => {
-                (0..COUNTERS).try_fold(0, |sum, key| Ok(sum + count(task, key)?)).map(u64::into)
-            }
+            Command::CountAll => (0..COUNTERS)
+                .try_fold(0, |sum, key| Ok(sum + count(task, key)?))
+                .map(u64::into),
             Command::Events(events) => {
                 for event in 0..*events {
                     task.send(who.session, Payload::new(event));
@@ -168,7 +170,9 @@ impl World for Yard {
 
     fn view(&self, entity: Entity<'_>) -> Option<View> {
         let walker = entity.get::<Walker>()?;
-        walker.here.then(|| View { name: walker.name.clone() })
+        walker.here.then(|| View {
+            name: walker.name.clone(),
+        })
     }
 }
 
@@ -185,4 +189,3 @@ fn count(task: &mut Task<'_>, key: u64) -> Result<u64, Stop> {
         Ok(counter.value)
     })
 }
-
