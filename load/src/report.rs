@@ -213,6 +213,12 @@ impl Report {
             "harness    {cpu}late by: {}",
             line(&self.harness.lag_ms)
         )?;
+        if self.harness.lag_ms.p99 > LATE.as_millis() as f64 {
+            writeln!(
+                text,
+                "           the bots themselves were late: all times above are too long"
+            )?;
+        }
         self.write_verdict(text)
     }
 

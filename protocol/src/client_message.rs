@@ -12,7 +12,7 @@ use serde::{Serialize, Serializer};
 
 use crate::codec::Codec;
 use crate::error::{DecodeError, EncodeError};
-use crate::wire::{self, Kind, KindOf, Number};
+use crate::wire::{self, Kind, KindOf, Number, Secret};
 
 /// A client's message; generic over the world's commands, inputs and published payloads.
 #[derive(Debug, Clone, PartialEq)]
@@ -49,7 +49,7 @@ pub enum ClientMessage<C, I, P> {
 }
 
 /// Who is there: a guest's name, a token, or a session to resume.
-#[derive(Debug, Clone, PartialEq, Eq, Default, Serialize)]
+#[derive(Clone, PartialEq, Eq, Default, Serialize)]
 pub struct Hello {
     /// The name of a guest.
     #[serde(skip_serializing_if = "Option::is_none")]
@@ -63,6 +63,18 @@ pub struct Hello {
     /// With `resume`: the number of the last event seen.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub last: Option<u64>,
+}
+
+// By hand: tokens must not get into logs.
+impl fmt::Debug for Hello {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Hello")
+            .field("name", &self.name)
+            .field("token", &self.token.as_ref().map(|_| Secret))
+            .field("resume", &self.resume.as_ref().map(|_| Secret))
+            .field("last", &self.last)
+            .finish()
+    }
 }
 
 impl Hello {
@@ -105,7 +117,7 @@ impl<C: Serialize, I: Serialize, P: Serialize> ClientMessage<C, I, P> {
     /// # Errors
     /// When the payload can't be written in this codec.
     pub fn encode(&self, codec: Codec) -> Result<Bytes, EncodeError> {
-        let mut bytes = Vec::new();
+        let mut bytes = Vec::with_capacity(wire::USUAL_BYTES);
         wire::write(codec, &Wire(self), &mut bytes)?;
         Ok(bytes.into())
     }

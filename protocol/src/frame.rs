@@ -93,8 +93,10 @@ impl std::ops::Deref for CellPart {
 /// # Errors
 /// When the view can't be written in this codec.
 pub fn encode_view(codec: Codec, view: &impl Serialize) -> Result<Bytes, EncodeError> {
-    let mut bytes = Vec::new();
+    let mut bytes = Vec::with_capacity(wire::USUAL_BYTES);
     wire::write(codec, view, &mut bytes)?;
+    // Views are kept as long as the entity is in sight of anybody.
+    bytes.shrink_to_fit();
     Ok(bytes.into())
 }
 

@@ -3,13 +3,15 @@
 //!
 //! Invariant: a client that reads what is written here gets the same message back.
 
+use std::fmt;
+
 use bytes::Bytes;
 use serde::{Deserialize, Serialize, Serializer};
 use uuid::Uuid;
 
 use crate::codec::Codec;
 use crate::error::{EncodeError, ErrorCode};
-use crate::wire::{self, Kind};
+use crate::wire::{self, Kind, Secret};
 
 /// A message of the server; generic over the world's payload (replies and events).
 #[derive(Debug, Clone, PartialEq)]
@@ -67,7 +69,7 @@ pub enum ServerMessage<R> {
 }
 
 /// What a client must know once it is logged in.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[derive(Clone, PartialEq, Serialize, Deserialize)]
 pub struct Welcome {
     /// Names the session.
     #[serde(with = "uuid::serde::hyphenated")]
@@ -87,6 +89,19 @@ pub struct Welcome {
     /// The session's own entity.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub you: Option<u64>,
+}
+
+// By hand: tokens must not get into logs.
+impl fmt::Debug for Welcome {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Welcome")
+            .field("session", &self.session)
+            .field("resume", &Secret)
+            .field("resumed", &self.resumed)
+            .field("last_command", &self.last_command)
+            .field("you", &self.you)
+            .finish_non_exhaustive()
+    }
 }
 
 /// Why a command has no reply of the world.
@@ -120,7 +135,7 @@ impl<R: Serialize> ServerMessage<R> {
     /// # Errors
     /// When the payload can't be written in this codec.
     pub fn encode(&self, codec: Codec) -> Result<Bytes, EncodeError> {
-        let mut bytes = Vec::new();
+        let mut bytes = Vec::with_capacity(wire::USUAL_BYTES);
         wire::write(codec, &Wire(self), &mut bytes)?;
         Ok(bytes.into())
     }

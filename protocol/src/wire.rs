@@ -10,6 +10,13 @@ use crate::codec::Codec;
 use crate::error::{DecodeError, EncodeError};
 use crate::limits::MAX_NUMBER;
 
+/// Room made for a message before its length is known: most need no more.
+pub(crate) const USUAL_BYTES: usize = 128;
+
+/// Stands for a token wherever it would be printed.
+#[derive(Debug)]
+pub(crate) struct Secret;
+
 /// A whole number from `LEAST` to 2^53 - 1.
 #[derive(Debug, Clone, Copy)]
 pub(crate) struct Number<const LEAST: u64>(pub(crate) u64);

@@ -257,3 +257,26 @@ fn long_lists_have_the_right_head() {
         assert_eq!(frame.gone(&frame.cells()[0]).len() as u64, kept);
     }
 }
+
+#[test]
+fn tokens_are_not_printed() {
+    let hello = Hello {
+        token: Some("jwt-word".into()),
+        ..Hello::resume("resume-word", 1)
+    };
+    let welcome = Welcome {
+        session: uuid::Uuid::nil(),
+        resume: "resume-word".into(),
+        resumed: true,
+        last_command: 0,
+        tick_hz: 20,
+        cell: 32.0,
+        view_radius: 96.0,
+        you: None,
+    };
+    let printed = format!("{hello:?} {welcome:?}");
+    assert!(
+        printed.contains("Secret") && !printed.contains("word"),
+        "{printed}"
+    );
+}
