@@ -80,7 +80,13 @@ impl Player {
             list: Vec::new(),
         };
         let rng = Rng::with_seed(seed.wrapping_mul(CLIENTS).wrapping_add(number));
-        Self { number, rng, shadow, key: 0, unanswered: VecDeque::new() }
+        Self {
+            number,
+            rng,
+            shadow,
+            key: 0,
+            unanswered: VecDeque::new(),
+        }
     }
 
     fn first(&self) -> u64 {
@@ -95,10 +101,22 @@ impl Player {
         match self.rng.u32(0..10) {
             0..5 => {
                 let to = self.first() + self.rng.u64(0..OWN);
-                Command::Transfer { from: own, to, amount: self.rng.i64(1..BALANCE / 2) }
+                Command::Transfer {
+                    from: own,
+                    to,
+                    amount: self.rng.i64(1..BALANCE / 2),
+                }
             }
-            5..7 => Command::Transfer { from: own, to: shared, amount: self.rng.i64(1..100) },
-            7..9 => Command::Transfer { from: shared, to: own, amount: self.rng.i64(1..100) },
+            5..7 => Command::Transfer {
+                from: own,
+                to: shared,
+                amount: self.rng.i64(1..100),
+            },
+            7..9 => Command::Transfer {
+                from: shared,
+                to: own,
+                amount: self.rng.i64(1..100),
+            },
             _ => Command::Txn(vec![Op(Verb::Append, self.key, Some(appended))]),
         }
     }
@@ -107,8 +125,9 @@ impl Player {
     /// `answered`.
     async fn play(mut self, url: String, answered: mpsc::Sender<()>) -> Self {
         let hello = Hello::guest(format!("client-{}", self.number));
-        let mut socket =
-            Connection::<Ledger>::connect(&url, Codec::MessagePack, hello).await.unwrap();
+        let mut socket = Connection::<Ledger>::connect(&url, Codec::MessagePack, hello)
+            .await
+            .unwrap();
         let mut appended = 0;
         'playing: loop {
             while self.unanswered.len() < WINDOW {
@@ -125,7 +144,7 @@ impl Player {
                     let expected = self.shadow.apply(self.first(), &command);
                     expected.check(&command, &outcome);
                     // Nobody counts any more once the kill is on its way.
-                    drop(answered.send(()).await);
+                    answered.send(()).await.unwrap_or_default();
                 }
                 Ok(_) => {}
                 Err(_) => break,
@@ -222,7 +241,10 @@ async fn play_and_kill(host: Host, players: Vec<Player>, rng: &mut Rng) -> (Vec<
     drop(answered);
     let target = rng.usize(ANSWERS);
     for _ in 0..target {
-        answers.recv().await.expect("all clients ended before the kill");
+        answers
+            .recv()
+            .await
+            .expect("all clients ended before the kill");
     }
     answers.close();
     // Not to wait for anything: to hit another moment of an epoch each time.
@@ -246,24 +268,36 @@ async fn ask(socket: &mut Connection<Ledger>, command: Command) -> Value {
 /// Checks everything that must have survived; returns how many unanswered commands had been done.
 async fn check(host: &Host, players: &mut [Player], before: &mut [i64]) -> usize {
     let hello = Hello::guest("auditor");
-    let mut socket =
-        Connection::<Ledger>::connect(&host.url(), Codec::MessagePack, hello).await.unwrap();
+    let mut socket = Connection::<Ledger>::connect(&host.url(), Codec::MessagePack, hello)
+        .await
+        .unwrap();
     let balances = ask(&mut socket, Command::Balance((0..ACCOUNTS).collect())).await;
     let balances: Vec<i64> = serde_json::from_value(balances).unwrap();
     let mut done = 0;
     for player in players.iter_mut() {
         let first = player.first() as usize;
-        let list = ask(&mut socket, Command::Txn(vec![Op(Verb::R, player.key, None)])).await;
+        let list = ask(
+            &mut socket,
+            Command::Txn(vec![Op(Verb::R, player.key, None)]),
+        )
+        .await;
         let list = list[0][2].clone();
         let seen = Shadow {
             own: balances[first..first + OWN as usize].to_vec(),
             shared: Vec::new(),
-            list: if list == json!(null) { Vec::new() } else { serde_json::from_value(list).unwrap() },
+            list: if list == json!(null) {
+                Vec::new()
+            } else {
+                serde_json::from_value(list).unwrap()
+            },
         };
         done += player.settle(&seen);
     }
     for (account, balance) in before.iter_mut().enumerate() {
-        let expected: i64 = players.iter().map(|player| player.shadow.shared[account]).sum();
+        let expected: i64 = players
+            .iter()
+            .map(|player| player.shadow.shared[account])
+            .sum();
         *balance = balances[FIRST_SHARED as usize + account];
         assert_eq!(*balance, BALANCE + expected, "shared account {account}");
     }
@@ -278,10 +312,19 @@ async fn kills_under_load_lose_nothing_and_double_nothing() {
     println!("seed {seed}, {kills} kills");
     let folder = tempfile::tempdir().unwrap();
     let (accounts, balance) = (ACCOUNTS.to_string(), BALANCE.to_string());
-    let flags = ["--accounts", &accounts, "--balance", &balance, "--regions", "8"];
+    let flags = [
+        "--accounts",
+        &accounts,
+        "--balance",
+        &balance,
+        "--regions",
+        "8",
+    ];
     let start = || Host::start(env!("CARGO_BIN_EXE_ledger"), folder.path(), &flags);
     let mut rng = Rng::with_seed(seed);
-    let mut players: Vec<_> = (0..CLIENTS).map(|number| Player::new(number, seed)).collect();
+    let mut players: Vec<_> = (0..CLIENTS)
+        .map(|number| Player::new(number, seed))
+        .collect();
     let mut shared = vec![BALANCE; SHARED as usize];
     let (mut host, mut unanswered) = (start(), 0);
     for round in 0..u64::from(kills) {
@@ -298,8 +341,13 @@ async fn kills_under_load_lose_nothing_and_double_nothing() {
             unanswered += open;
             (host, players)
         };
-        (host, players) = timeout(ROUND_LIMIT, this_round).await.expect("a round takes too long");
+        (host, players) = timeout(ROUND_LIMIT, this_round)
+            .await
+            .expect("a round takes too long");
     }
-    assert!(unanswered > 0, "every kill hit an idle server: the campaign shows nothing");
+    assert!(
+        unanswered > 0,
+        "every kill hit an idle server: the campaign shows nothing"
+    );
     host.kill();
 }
