@@ -119,7 +119,7 @@ impl<W: World> HubCore<W> {
         // Frames are numbered by world time, so that numbers go on over restarts and are about
         // the same at all hubs.
         let hz = u64::from(host.settings.tick_hz);
-        let tick = Cell::new(host.engine.clock().now_ms() / 1000 * hz);
+        let tick = Cell::new(host.engine.clock().now_ms() * hz / 1000);
         Rc::new(Self {
             index,
             host,

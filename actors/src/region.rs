@@ -86,7 +86,7 @@ impl<W: World> Region<W> {
         let generation = handle.generation.fetch_add(1, Ordering::Release) + 1;
         let worker = worker_of(&host);
         let ticks = host.map.is_cell(handle.interval.from);
-        let tracks = Tracks::new(host.settings.tick_hz, handle.interval);
+        let tracks = Tracks::new(handle.interval);
         Self {
             handle,
             host,

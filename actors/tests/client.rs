@@ -7,7 +7,7 @@ use std::time::Duration;
 
 use actors::{Entry, Link, Outgoing, Refusal};
 use bytes::Bytes;
-use protocol::{ClientMessage, Codec, ErrorCode, Frame, ServerMessage, Welcome};
+use protocol::{ClientMessage, Codec, ErrorCode, Frame, FrameEntity, ServerMessage, Welcome};
 use tokio::time::timeout;
 
 use crate::yard::{Command, Host, Input, Positions, Yard, cm};
@@ -20,10 +20,16 @@ pub(crate) type Answer = Result<Vec<u64>, (ErrorCode, String)>;
 #[derive(Debug, Clone)]
 pub(crate) struct Closed(Option<Refusal>);
 
+/// Frames for which an entity may be between two regions: said to have left the one, and not yet
+/// shown by the other.
+const CROSSING: u64 = 10;
+
 /// What a client knows of an entity.
 #[derive(Debug, Clone, PartialEq)]
 pub(crate) struct Known {
-    pub(crate) cell: u64,
+    /// The cells that have shown it and not said that it left. Where two regions tell of a
+    /// crossing at different times there may be two for a moment.
+    cells: BTreeSet<u64>,
     pub(crate) x: f32,
     pub(crate) y: f32,
     pub(crate) view: String,
@@ -39,8 +45,11 @@ pub(crate) struct Client {
     pub(crate) events: Vec<(u64, u64)>,
     pub(crate) cells: BTreeSet<u64>,
     pub(crate) entities: HashMap<u64, Known>,
-    /// Entities that were forgotten because they went to a cell not in view, by that cell.
+    /// Entities that went to a cell not in view, by that cell.
     pub(crate) strayed: BTreeMap<u64, u64>,
+    /// Entities that went to a cell in view which has not shown them yet, and since which frame.
+    crossing: HashMap<u64, (u64, u64)>,
+    tick: u64,
     pub(crate) frames: u64,
     pub(crate) fulls: u64,
     pub(crate) input_seq: u64,
@@ -95,6 +104,8 @@ impl Client {
             cells: BTreeSet::new(),
             entities: HashMap::new(),
             strayed: BTreeMap::new(),
+            crossing: HashMap::new(),
+            tick: 0,
             frames: 0,
             fulls: 0,
             input_seq: 0,
@@ -155,16 +166,7 @@ impl Client {
         let limit = tokio::time::Instant::now() + PATIENCE;
         while !happened(self) {
             assert!(tokio::time::Instant::now() < limit, "it did not happen");
-            self.step().await;
-        }
-    }
-
-    /// Reads until `happened`, which it must soon: long before a refresh of all cells would heal
-    /// what the changes left wrong.
-    pub(crate) async fn soon(&mut self, happened: impl Fn(&Self) -> bool) {
-        let limit = self.frames + 20;
-        while !happened(self) {
-            assert!(self.frames < limit, "it did not happen within 20 frames");
+            assert!(self.closed.is_none(), "closed: {:?}", self.closed);
             self.step().await;
         }
     }
@@ -193,7 +195,7 @@ impl Client {
             ServerMessage::Forget(cells) => {
                 for cell in cells {
                     assert!(self.cells.remove(&cell), "forgot a cell never seen");
-                    self.entities.retain(|_, known| known.cell != cell);
+                    self.release(cell, |_| true);
                 }
             }
             ServerMessage::Pong { .. } => {}
@@ -205,57 +207,94 @@ impl Client {
     fn take_frame(&mut self, bytes: Bytes) {
         let mut frame = std::mem::take(&mut self.frame);
         frame.read(self.codec, bytes).unwrap();
+        assert!(
+            frame.tick > self.tick,
+            "tick {} after {}",
+            frame.tick,
+            self.tick
+        );
+        (self.tick, self.input_seq) = (frame.tick, frame.input_seq);
         self.frames += 1;
-        self.input_seq = frame.input_seq;
         for cell in frame.cells() {
             let id = cell.cell;
             if cell.full {
                 self.fulls += 1;
                 self.cells.insert(id);
                 let named: BTreeSet<u64> = frame.entities(cell).iter().map(|e| e.id).collect();
-                self.entities
-                    .retain(|e, known| known.cell != id || named.contains(e));
+                self.release(id, |entity| !named.contains(entity));
             }
             assert!(
                 self.cells.contains(&id),
                 "changes of a cell that never came in full"
             );
             for entity in frame.entities(cell) {
-                let view = frame
-                    .view(entity)
-                    .map(|view| view.decode::<String>().unwrap());
-                let view = view.unwrap_or_else(|| {
-                    let known = self.entities.get(&entity.id);
-                    known.expect("moved, but never seen").view.clone()
-                });
-                let known = Known {
-                    cell: id,
-                    x: entity.x,
-                    y: entity.y,
-                    view,
-                };
-                self.entities.insert(entity.id, known);
+                self.show(id, &frame, entity);
             }
             for gone in frame.gone(cell) {
-                let Some(known) = self.entities.get_mut(&gone.id) else {
-                    continue;
-                };
-                if known.cell != id {
-                    continue;
-                }
+                let known = self.entities.get(&gone.id);
+                assert!(
+                    known.is_some_and(|k| k.cells.contains(&id)),
+                    "gone, but never there"
+                );
+                self.release(id, |entity| *entity == gone.id);
                 match gone.to {
-                    Some(to) if self.cells.contains(&to) => known.cell = to,
+                    Some(_) if self.entities.contains_key(&gone.id) => {}
+                    Some(to) if self.cells.contains(&to) => {
+                        self.crossing.insert(gone.id, (to, self.frames));
+                    }
                     Some(to) => {
                         self.strayed.insert(gone.id, to);
-                        self.entities.remove(&gone.id);
                     }
-                    None => {
-                        self.entities.remove(&gone.id);
-                    }
+                    None => {}
                 }
             }
         }
+        for (id, (cell, since)) in &self.crossing {
+            assert!(self.frames <= since + CROSSING, "{id} never came to {cell}");
+        }
         self.frame = frame;
+    }
+
+    fn show(&mut self, cell: u64, frame: &Frame, entity: &FrameEntity) {
+        self.crossing.remove(&entity.id);
+        let known = self.entities.remove(&entity.id);
+        let view = frame
+            .view(entity)
+            .map(|view| view.decode::<String>().unwrap());
+        let moved = view.is_none();
+        let (mut cells, old) = known.map_or_else(Default::default, |k| (k.cells, Some(k.view)));
+        assert!(
+            cells.contains(&cell) || !moved,
+            "moved in a cell that never showed it"
+        );
+        cells.insert(cell);
+        let view = view.or(old).expect("moved, but never seen");
+        self.entities.insert(
+            entity.id,
+            Known {
+                cells,
+                x: entity.x,
+                y: entity.y,
+                view,
+            },
+        );
+    }
+
+    /// The cell no longer has the entities that `which` says.
+    fn release(&mut self, cell: u64, which: impl Fn(&u64) -> bool) {
+        self.entities.retain(|id, known| {
+            if which(id) {
+                known.cells.remove(&cell);
+            }
+            !known.cells.is_empty()
+        });
+        self.crossing
+            .retain(|id, (to, _)| *to != cell || !which(id));
+    }
+
+    /// Whether everybody is in one cell.
+    pub(crate) fn is_settled(&self) -> bool {
+        self.crossing.is_empty() && self.entities.values().all(|known| known.cells.len() == 1)
     }
 
     /// Where it believes everybody to be.

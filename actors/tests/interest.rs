@@ -28,7 +28,9 @@ async fn truth(client: &mut Client, yard: &Yard) -> Positions {
 async fn agrees(client: &mut Client, yard: &Yard) {
     let truth = truth(client, yard).await;
     assert!(!truth.is_empty());
-    client.soon(|client| client.positions() == truth).await;
+    client
+        .until(|client| client.is_settled() && client.positions() == truth)
+        .await;
 }
 
 fn cells_around(yard: &Yard, at: Point) -> BTreeSet<u64> {
@@ -117,12 +119,12 @@ fn who_is_hidden_is_not_there() {
         let mut ann = Client::login(&host, "ann").await;
         let mut bob = Client::login(&host, "bob").await;
         let id = bob.welcome.you.unwrap();
-        ann.soon(|ann| ann.entities.contains_key(&id)).await;
+        ann.until(|ann| ann.entities.contains_key(&id)).await;
         assert_eq!(ann.entities[&id].view, "bob 0");
         bob.ask(Command::Log(1)).await.unwrap();
-        ann.soon(|ann| ann.entities[&id].view == "bob 1").await;
+        ann.until(|ann| ann.entities[&id].view == "bob 1").await;
         bob.ask(Command::Hide(true)).await.unwrap();
-        ann.soon(|ann| !ann.entities.contains_key(&id)).await;
+        ann.until(|ann| !ann.entities.contains_key(&id)).await;
         // Moving about while hidden shows nothing, nor does a newcomer see anything.
         bob.ask(Command::At(100.0, 100.0)).await.unwrap();
         let mut eve = Client::login(&host, "eve").await;
@@ -132,8 +134,8 @@ fn who_is_hidden_is_not_there() {
         ann.until(|ann| ann.frames > ann_frames + 5).await;
         assert!(!ann.entities.contains_key(&id) && !eve.entities.contains_key(&id));
         bob.ask(Command::Hide(false)).await.unwrap();
-        ann.soon(|ann| ann.entities.contains_key(&id)).await;
-        eve.soon(|eve| eve.entities.contains_key(&id)).await;
+        ann.until(|ann| ann.entities.contains_key(&id)).await;
+        eve.until(|eve| eve.entities.contains_key(&id)).await;
         assert_eq!(ann.entities[&id], eve.entities[&id]);
         host.stop().await;
     });
@@ -159,8 +161,7 @@ fn a_slow_reader_gets_full_cells_and_no_backlog() {
         host.yard.frozen.store(true, Ordering::SeqCst);
         agrees(&mut ann, &host.yard).await;
         assert!(ann.frames - frames <= 10, "{} frames", ann.frames - frames);
-        // More than are told in full by the way in two seconds.
-        assert!(ann.fulls >= fulls + 8, "{} full cells", ann.fulls - fulls);
+        assert!(ann.fulls > fulls, "the deltas between were not kept");
         host.stop().await;
     });
 }
@@ -175,7 +176,7 @@ fn who_logs_out_disappears() {
         ann.until(|ann| ann.entities.contains_key(&id)).await;
         bob.say(protocol::ClientMessage::Bye).await.unwrap();
         assert_eq!(bob.end().await, None);
-        ann.soon(|ann| !ann.entities.contains_key(&id)).await;
+        ann.until(|ann| !ann.entities.contains_key(&id)).await;
         host.stop().await;
     });
 }

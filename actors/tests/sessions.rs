@@ -316,6 +316,8 @@ fn a_drain_answers_what_is_under_way_and_logs_everybody_out() {
             .err()
             .unwrap();
         assert_eq!(late.code, ErrorCode::Draining);
+        let frames = ann.frames + 4;
+        ann.until(|ann| ann.frames > frames).await;
         yard.gate.open();
         ann.answer(held).await.unwrap();
         assert_eq!(ann.end().await.unwrap().code, ErrorCode::Draining);

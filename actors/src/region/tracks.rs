@@ -12,10 +12,6 @@ use world_data::{Entity, Home, Interval, Moved, ObjectId, Scene, World};
 use super::update::{CellKey, CellUpdate};
 use super::views::{PerCodec, Views};
 
-/// How often each cell is told in full even so. It heals what a client may have wrong after an
-/// entity crossed the corner of three regions within one tick; nothing else relies on it.
-const REFRESH_SECONDS: u64 = 10;
-
 /// All cells of a region that somebody listens to.
 #[derive(Debug)]
 pub(crate) struct Tracks {
@@ -23,7 +19,6 @@ pub(crate) struct Tracks {
     cells: FxHashMap<Home, Track>,
     /// How many (cell, codec) pairs each hub listens to.
     heard: FxHashMap<usize, usize>,
-    refresh_ticks: u64,
     introduced: bool,
     /// A view that could not be made was logged.
     warned: bool,
@@ -60,12 +55,11 @@ struct Seen {
 }
 
 impl Tracks {
-    pub(crate) fn new(tick_hz: u32, interval: Interval) -> Self {
+    pub(crate) fn new(interval: Interval) -> Self {
         Self {
             interval,
             cells: FxHashMap::default(),
             heard: FxHashMap::default(),
-            refresh_ticks: (u64::from(tick_hz) * REFRESH_SECONDS).max(1),
             introduced: false,
             warned: false,
         }
@@ -173,8 +167,7 @@ impl Tracks {
             if anew {
                 track.known.clear();
             }
-            let refresh = anew || (number + cell.0).is_multiple_of(self.refresh_ticks);
-            track.close(*cell, refresh, &mut pass, &mut updates);
+            track.close(*cell, anew, &mut pass, &mut updates);
         }
         self.warned = pass.maker.warned;
         updates
@@ -228,7 +221,7 @@ impl Track {
     fn close<W: World>(
         &mut self,
         cell: Home,
-        refresh: bool,
+        anew: bool,
         pass: &mut Pass<'_, '_, W>,
         updates: &mut Vec<CellUpdate>,
     ) {
@@ -240,7 +233,7 @@ impl Track {
         let since = self.version;
         // A cell heard of for the first time begins at this tick's number, which is above any
         // version that an earlier life of this track has reached.
-        if changed || refresh || since == 0 {
+        if changed || anew || since == 0 {
             self.version = pass.number;
         }
         for codec in Codec::ALL {
@@ -251,7 +244,7 @@ impl Track {
             let (asked, fresh) = (ear.full, ear.fresh);
             (ear.full, ear.fresh) = (false, false);
             let mut full = None;
-            if asked || refresh {
+            if asked || anew {
                 full = self.full(cell, codec, pass);
                 if full.is_none() {
                     // Said nothing, so that the next delta does not fit and is asked about again.
@@ -260,7 +253,7 @@ impl Track {
                 }
             }
             let delta = match &full {
-                Some(full) if refresh => Some(full.clone()),
+                Some(full) if anew => Some(full.clone()),
                 _ if changed && !fresh => Some(self.delta(cell, codec)),
                 _ => None,
             };
