@@ -19,6 +19,9 @@ use crate::raw::RawPayload;
 use crate::server_message::ServerKind;
 use crate::wire::{self, KindOf};
 
+/// The longest frame that is read.
+const MAX_FRAME_BYTES: usize = 1 << 30;
+
 /// One frame: what a session is told, once per tick, of the cells it sees.
 ///
 /// ```
@@ -71,13 +74,14 @@ pub struct FrameEntity {
     pub x: f32,
     /// Metres to the south.
     pub y: f32,
-    view: Option<Range<usize>>,
+    /// Where its view lies in the frame; 0 and 0 if there is none. Small, since there are many.
+    view: (u32, u32),
 }
 
 impl FrameEntity {
     /// Whether the frame says what others see of it: it is new or changed.
     pub fn has_view(&self) -> bool {
-        self.view.is_some()
+        self.view.1 > 0
     }
 }
 
@@ -88,6 +92,11 @@ impl Frame {
     /// When the bytes are not exactly one frame; says what was wrong.
     pub fn read(&mut self, codec: Codec, bytes: Bytes) -> Result<(), DecodeError> {
         self.clear();
+        if bytes.len() > MAX_FRAME_BYTES {
+            return Err(DecodeError::new(format_args!(
+                "a frame exceeds {MAX_FRAME_BYTES} bytes"
+            )));
+        }
         let result = match codec {
             Codec::MessagePack => self.read_msgpack(&bytes),
             Codec::Json => self.read_json(&bytes),
@@ -117,11 +126,9 @@ impl Frame {
     /// What others see of an entity of this frame, if the frame says so.
     pub fn view(&self, entity: &FrameEntity) -> Option<RawPayload> {
         let (codec, bytes) = self.source.as_ref()?;
-        let place = entity
-            .view
-            .clone()
-            .filter(|place| place.end <= bytes.len())?;
-        Some(RawPayload::new(*codec, bytes.slice(place)))
+        let (start, end) = (entity.view.0 as usize, entity.view.1 as usize);
+        let there = entity.has_view() && start <= end && end <= bytes.len();
+        there.then(|| RawPayload::new(*codec, bytes.slice(start..end)))
     }
 
     fn clear(&mut self) {
@@ -154,8 +161,8 @@ impl Frame {
             let elements = reader.array()?;
             let (id, x, y) = (reader.uint()?, reader.float()?, reader.float()?);
             let view = match elements {
-                3 => None,
-                4 => Some(reader.skip()?),
+                3 => (0, 0),
+                4 => place(reader.skip()?),
                 found => return Err(msgpack::wrong_count(found)),
             };
             self.entities.push(FrameEntity { id, x, y, view });
@@ -190,13 +197,16 @@ impl Frame {
         (self.tick, self.input_seq, self.dilation) = (tick, input_seq, dilation);
         for (cell, full, entities, gone) in cells {
             let (first, first_gone) = (self.entities.len(), self.gone.len());
-            self.entities
-                .extend(entities.into_iter().map(|entity| FrameEntity {
+            self.entities.extend(entities.into_iter().map(|entity| {
+                FrameEntity {
                     id: entity.id,
                     x: entity.x,
                     y: entity.y,
-                    view: entity.view.map(|view| place_in(bytes, view.get())),
-                }));
+                    view: entity
+                        .view
+                        .map_or((0, 0), |view| place(place_in(bytes, view.get()))),
+                }
+            }));
             self.gone
                 .extend(gone.into_iter().map(|(id, to)| Gone { id, to }));
             self.push_cell(cell, full == 1, first, first_gone);
@@ -213,6 +223,11 @@ struct JsonEntity<'a> {
     x: f32,
     y: f32,
     view: Option<&'a RawValue>,
+}
+
+/// A place in a frame, whose length is checked to fit.
+fn place(range: Range<usize>) -> (u32, u32) {
+    (range.start as u32, range.end as u32)
 }
 
 /// Where `part`, a slice of `whole`, lies in it.

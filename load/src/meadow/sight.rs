@@ -59,30 +59,42 @@ impl Seen {
     }
 }
 
+/// No cell.
+const NONE: u64 = u64::MAX;
+
 /// The cells that an entity is in: one, for a moment two. Of a third, which is wrong anyway, it
-/// is not noted where it was before.
-#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
-struct Cells([Option<u64>; 2]);
+/// is not noted where it was before. Small, since bots know hundreds of thousands of entities.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+struct Cells([u64; 2]);
 
 impl Cells {
+    const EMPTY: Self = Self([NONE; 2]);
+
     fn has(self, cell: u64) -> bool {
-        self.0.contains(&Some(cell))
+        self.0.contains(&cell)
     }
 
     fn add(&mut self, cell: u64) {
         if !self.has(cell) {
-            self.0 = [Some(cell), self.0[0].or(self.0[1])];
+            let other = if self.0[0] == NONE {
+                self.0[1]
+            } else {
+                self.0[0]
+            };
+            self.0 = [cell, other];
         }
     }
 
     fn remove(&mut self, gone: impl Fn(u64) -> bool) {
         for place in &mut self.0 {
-            *place = place.filter(|cell| !gone(*cell));
+            if gone(*place) {
+                *place = NONE;
+            }
         }
     }
 
     fn count(self) -> usize {
-        self.0.iter().flatten().count()
+        self.0.iter().filter(|cell| **cell != NONE).count()
     }
 }
 
@@ -295,7 +307,7 @@ impl Sight {
             x,
             y,
             kind: Kind::Other,
-            cells: Cells::default(),
+            cells: Cells::EMPTY,
             credit: MOST_AT_ONCE,
             at: now,
         };
@@ -326,7 +338,7 @@ impl Sight {
         let place = self.between.iter().position(|open| open.id == id)?;
         let mut seen = self.between.swap_remove(place).seen;
         // That was where it was to come, not where it is.
-        seen.cells = Cells::default();
+        seen.cells = Cells::EMPTY;
         Some(seen)
     }
 
@@ -373,8 +385,8 @@ impl Sight {
         self.between.retain(|open| {
             let overdue = tick > open.tick + PATIENCE;
             if overdue {
-                let (id, cells) = (open.id, open.seen.cells.0);
-                stats.break_rule(|| format!("entity {id} went to {cells:?}, not seen there"));
+                let (id, cell) = (open.id, open.seen.cells.0[0]);
+                stats.break_rule(|| format!("entity {id} went to cell {cell}, not seen there"));
             }
             !overdue
         });

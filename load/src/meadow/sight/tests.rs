@@ -156,7 +156,7 @@ fn what_can_not_be_true_is_named() {
                 &[(YOU, 10.0, true), (6, 10.0, true)],
                 &[(6, Some(1))],
             )],
-            "entity 6 went to [Some(1), None], not seen there",
+            "entity 6 went to cell 1, not seen there",
         ),
     ] {
         let mut eyes = Eyes::open();
