@@ -30,6 +30,7 @@ mod region;
 mod run;
 mod shared;
 mod store;
+mod tally;
 
 pub use effect::{Effect, EffectSink, Fault, NoClients, Outcome, Payload, SessionId};
 pub use engine::{

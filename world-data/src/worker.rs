@@ -17,6 +17,7 @@ use crate::lane::Entry;
 use crate::object::ObjectId;
 use crate::run::{Run, Runner, flush_lazy};
 use crate::shared::{Shared, Table};
+use crate::tally::Tally;
 use crate::task::{Stop, Task};
 use crate::watch::Watch;
 use crate::world::World;
@@ -42,6 +43,7 @@ pub struct Worker {
     number: u64,
     serial: u64,
     pub(crate) run: Run,
+    pub(crate) tally: Tally,
 }
 
 impl Debug for Worker {
@@ -74,6 +76,7 @@ impl Worker {
             number,
             serial: 0,
             run: Run::default(),
+            tally: Tally::default(),
         }
     }
 
@@ -96,6 +99,7 @@ impl Worker {
     ) -> Report {
         let budget = self.shared.options.task_budget.as_millis() as u64;
         let report = self.attempts(call, budget, body, conclude);
+        self.tally.add(call.kind, &report);
         if self.shared.live.load(Ordering::Relaxed) > self.shared.options.cache_objects {
             self.relieve_memory();
         }
@@ -159,7 +163,7 @@ impl Worker {
             origin: &W::NAME,
         };
         let mut outcome = Ok(());
-        self.attempts(
+        let report = self.attempts(
             call,
             GENESIS_BUDGET_MS,
             |task| {
@@ -177,6 +181,7 @@ impl Worker {
                 None
             },
         );
+        self.tally.add(call.kind, &report);
         outcome
     }
 

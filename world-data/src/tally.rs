@@ -1,0 +1,62 @@
+//! Lives here: how a worker counts its tasks: by kind and outcome, runs again, regions.
+//! Not here: what a task does (`worker`), and the words about each metric (`docs/metrics.md`).
+
+use metrics::{Counter, counter};
+
+use crate::effect::Fault;
+use crate::engine::Report;
+
+/// The kinds of tasks that a worker has met, each with its counters: few, so a list.
+#[derive(Default)]
+pub(crate) struct Tally(Vec<(&'static str, Counters)>);
+
+/// Looked up once for each kind, not once for each task.
+struct Counters {
+    committed: Counter,
+    refused: Counter,
+    timeout: Counter,
+    failed: Counter,
+    retries: Counter,
+    multi_region: Counter,
+}
+
+impl Counters {
+    fn new(kind: &'static str) -> Self {
+        let ended = |outcome: &'static str| {
+            counter!("brightstar_tasks_total", "kind" => kind, "outcome" => outcome)
+        };
+        Self {
+            committed: ended("committed"),
+            refused: ended("refused"),
+            timeout: ended("timeout"),
+            failed: ended("failed"),
+            retries: counter!("brightstar_task_retries_total", "kind" => kind),
+            multi_region: counter!("brightstar_tasks_multi_region_total", "kind" => kind),
+        }
+    }
+}
+
+impl Tally {
+    /// Counts a task that has ended.
+    pub(crate) fn add(&mut self, kind: &'static str, report: &Report) {
+        let at = self.0.iter().position(|(known, _)| *known == kind);
+        let at = at.unwrap_or_else(|| {
+            self.0.push((kind, Counters::new(kind)));
+            self.0.len() - 1
+        });
+        let counters = &self.0[at].1;
+        let outcome = match report.fault {
+            None => &counters.committed,
+            Some(Fault::Refused) => &counters.refused,
+            Some(Fault::Timeout) => &counters.timeout,
+            Some(Fault::Failed) => &counters.failed,
+        };
+        outcome.increment(1);
+        if report.attempts > 1 {
+            counters.retries.increment(u64::from(report.attempts - 1));
+        }
+        if report.fault.is_none() && report.regions > 1 {
+            counters.multi_region.increment(1);
+        }
+    }
+}
