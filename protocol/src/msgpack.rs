@@ -219,10 +219,10 @@ impl<'a> Reader<'a> {
     }
 
     fn number<const LENGTH: usize>(&mut self) -> Result<u64, DecodeError> {
-        Ok(self
-            .take(LENGTH)?
-            .iter()
-            .fold(0, |number, byte| number << 8 | u64::from(*byte)))
+        // Filled up to eight bytes: one load and one swap, in the busiest place of a client.
+        let mut wide = [0; 8];
+        wide[8 - LENGTH..].copy_from_slice(self.take(LENGTH)?);
+        Ok(u64::from_be_bytes(wide))
     }
 
     /// The body of a value that begins with its length (and, an extension's, with its type).

@@ -50,7 +50,11 @@ struct Seen {
 impl Seen {
     /// Takes in a move; says how far it was if it was too far.
     fn go(&mut self, x: f32, y: f32, now: f32) -> Option<f32> {
-        let way = (x - self.x).hypot(y - self.y);
+        // Not `hypot`, whose care for huge numbers costs more than all else here.
+        let way = {
+            let (x, y) = (x - self.x, y - self.y);
+            (x * x + y * y).sqrt()
+        };
         let credit = (self.credit + (now - self.at) * FAST).min(MOST_AT_ONCE) - way;
         (self.x, self.y, self.at) = (x, y, now);
         // Who was too fast once is not called so again for the same way.
