@@ -24,6 +24,7 @@ export class Entity {
     this.claims = []; // [{cell, x, y}]: the cells that list it, newest last; nearly always one
     this.track = []; // [{t, x, y}], t in server milliseconds
     this.until = 0; // when it has left: the moment up to which it is drawn
+    this.crossing = false; // it has left one cell, and word of the next one is to come
   }
 
   moveTo(x, y, t, period) {
@@ -86,6 +87,12 @@ export class Store {
     this.leaving.clear();
   }
 
+  /** The entity of that id, also while it is between two cells; undefined if it is not in view. */
+  find(id) {
+    const entity = this.entities.get(id) ?? this.leaving.get(id);
+    return entity?.cell === null && !entity.crossing ? undefined : entity;
+  }
+
   /** Takes a frame: `[cell, full, entities, gone]` each, in order. */
   frame(tick, cells) {
     const t = tick * this.period;
@@ -141,6 +148,7 @@ export class Store {
       entity.claims = [];
       entity.cell = null;
       entity.until = t + RESET_MS;
+      entity.crossing = true;
       this.leaving.set(id, entity);
     }
     this.entities.clear();
@@ -161,6 +169,7 @@ export class Store {
     let entity = this.entities.get(id);
     if (!entity) {
       entity = this.leaving.get(id) ?? new Entity(id);
+      entity.crossing = false;
       this.leaving.delete(id);
       this.entities.set(id, entity);
     }
@@ -192,6 +201,7 @@ export class Store {
     }
     entity.cell = null;
     entity.until = until;
+    entity.crossing = until > t;
     this.entities.delete(id);
     this.leaving.set(id, entity);
   }

@@ -84,6 +84,8 @@ export class Entity<View = any> {
   readonly y: number;
   /** What the world shows of it; null before anyone told. */
   readonly view: View | null;
+  /** It has left one cell, and word of the next one is to come. */
+  readonly crossing: boolean;
   readonly shown: { x: number; y: number };
 }
 
@@ -97,6 +99,8 @@ export class Store<View = any> {
   readonly tick: number;
   /** Entities told to have moved before anyone told what they are: a fault of the server. */
   readonly unknown: number;
+  /** The entity of that id, also in the moment between two cells, when no cell lists it. */
+  find(id: number): Entity<View> | undefined;
   /** Takes the cells of a frame. */
   frame(tick: number, cells: FrameCell<View>[]): void;
   /** Takes a `forget`. */
@@ -167,6 +171,6 @@ export class Client<Command = any, Reply = any, Input = any, Event = any, View =
   showTime(): number;
   /** Looks at once whether the connection is alive. In pages this is called for you. */
   wake(): void;
-  /** Logs out and ends the session. */
+  /** Logs out and ends the session. Without a connection just now the server ends it by itself, later. */
   close(): void;
 }

@@ -124,7 +124,7 @@ export class Client extends Emitter {
     return this.clock.time(this.#options.now());
   }
 
-  /** Logs out and ends the session. */
+  /** Logs out and ends the session; without a connection just now the server does so by itself, later. */
   close() {
     if (this.state === "online") this.#send(["bye"]);
     this.#end(new BrightstarError("closed", "the client logged out"));

@@ -81,8 +81,10 @@ test("an entity between two cells is drawn on, with its motion, and listed nowhe
   const store = storeWith(BEFORE, [LEAVES]);
   assert.equal(listed(store), "");
   assert.equal(drawn(store, 100), "10:31,0");
+  assert.equal(store.find(10).crossing, true);
   store.frame(3, [ARRIVES]);
   assert.equal(drawn(store, 125), "10:32,0");
+  assert.equal(store.find(10).crossing, false);
 });
 
 test("an entity that walks out of view is drawn no longer than a moment", () => {
@@ -95,6 +97,7 @@ test("an entity that walks out of view is drawn no longer than a moment", () => 
 test("an entity that is gone is drawn until its end is shown", () => {
   const store = storeWith(BEFORE, [[1, 0, [], [[10, null]]]]);
   assert.equal(listed(store), "");
+  assert.equal(store.find(10), undefined);
   assert.equal(drawn(store, 99), "10:31,0");
   assert.equal(drawn(store, 100), "");
 });

@@ -137,7 +137,7 @@ export class Game extends Emitter {
 
   /** Draws us to where the server saw us, comparing with where we were then. */
   #reconcile() {
-    const seen = this.client.store.entities.get(this.you);
+    const seen = this.client.store.find(this.you);
     if (!seen) return;
     if (!this.self) {
       this.self = { x: seen.x, y: seen.y };
@@ -180,7 +180,7 @@ export class Game extends Emitter {
   }
 
   #pickNear(now) {
-    const seen = this.client.store.entities.get(this.you);
+    const seen = this.client.store.find(this.you);
     if (!seen || this.client.state !== "online") return;
     for (const [id, entity] of this.client.store.entities) {
       const k = entity.view?.k;
@@ -241,7 +241,7 @@ export class Game extends Emitter {
 
   /** Whether a thing can be picked up from where the server sees us. */
   reaches(id) {
-    const [thing, seen] = [this.client.store.entities.get(id), this.client.store.entities.get(this.you)];
+    const [thing, seen] = [this.client.store.entities.get(id), this.client.store.find(this.you)];
     return Boolean(thing && seen && Math.hypot(thing.x - seen.x, thing.y - seen.y) < REACH);
   }
 

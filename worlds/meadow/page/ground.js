@@ -1,7 +1,7 @@
 // Lives here: the ground as pictures: square chunks painted once, kept while near, drawn each frame.
 // Not here: what the land is like (terrain.js), things that stand on it (sprites.js, scenery.js).
-// Invariant: at most CHUNK_LIMIT pictures are held, and at most PAINTS_PER_FRAME are painted per
-// frame: until then plain green, or the picture of another scale, stands in.
+// Invariant: at most CHUNK_LIMIT pictures are held, or what one screen needs, and a frame paints
+// for PAINT_MS only: until then plain green, or the picture of another scale, stands in.
 
 import { METRES, colour, hash, noise, path, water } from "./terrain.js";
 
@@ -9,8 +9,8 @@ import { METRES, colour, hash, noise, path, water } from "./terrain.js";
 const CHUNK = 16;
 /** Chunks held: a large screen shows about 30. */
 const CHUNK_LIMIT = 72;
-/** Chunks painted per frame: a few milliseconds each. */
-const PAINTS_PER_FRAME = 2;
+/** Painting begins no further chunk in a frame after so many milliseconds. */
+const PAINT_MS = 6;
 const GREEN = "#8ab85a";
 /** Samples of colour per metre; drawn larger, with smoothing. */
 const SAMPLES = 5;
@@ -31,7 +31,7 @@ export class Ground {
     const half = { x: view.width / view.scale / 2, y: view.height / view.scale / 2 };
     const [x1, x2] = [Math.floor((view.x - half.x) / CHUNK), Math.floor((view.x + half.x) / CHUNK)];
     const [y1, y2] = [Math.floor((view.y - half.y) / CHUNK), Math.floor((view.y + half.y) / CHUNK)];
-    this.budget = PAINTS_PER_FRAME;
+    this.paintUntil = performance.now() + PAINT_MS;
     ctx.fillStyle = GREEN;
     ctx.fillRect(0, 0, view.width, view.height);
     const shown = [];
@@ -45,7 +45,8 @@ export class Ground {
       }
     }
     this.#ahead(x1, x2, y1, y2, view.scale);
-    while (this.chunks.size > CHUNK_LIMIT) this.chunks.delete(this.chunks.keys().next().value);
+    const needed = (x2 - x1 + 3) * (y2 - y1 + 3);
+    while (this.chunks.size > Math.max(CHUNK_LIMIT, needed)) this.chunks.delete(this.chunks.keys().next().value);
     return shown;
   }
 
@@ -73,8 +74,8 @@ export class Ground {
 
   /** Chunks just outside the view, so that walking meets painted ground. */
   #ahead(x1, x2, y1, y2, scale) {
-    for (let cx = x1 - 1; cx <= x2 + 1 && this.budget > 0; cx += 1) {
-      for (let cy = y1 - 1; cy <= y2 + 1 && this.budget > 0; cy += 1) this.#chunk(cx, cy, scale);
+    for (let cx = x1 - 1; cx <= x2 + 1; cx += 1) {
+      for (let cy = y1 - 1; cy <= y2 + 1; cy += 1) this.#chunk(cx, cy, scale);
     }
   }
 
@@ -82,8 +83,7 @@ export class Ground {
   #chunk(cx, cy, scale) {
     const key = `${cx},${cy}`;
     let chunk = this.chunks.get(key);
-    if (chunk?.scale !== scale && this.budget > 0) {
-      this.budget -= 1;
+    if (chunk?.scale !== scale && performance.now() < this.paintUntil) {
       chunk = paint(cx, cy, scale);
     }
     if (chunk) {

@@ -53,8 +53,7 @@ export class Input {
   dragging() {
     if (this.pointers.size !== 1) return null;
     const [pointer] = this.pointers.values();
-    const long = performance.now() - pointer.from > CLICK_MS;
-    return long || pointer.moved > CLICK_PIXELS ? pointer : null;
+    return isLong(pointer, performance.now()) ? pointer : null;
   }
 
   #keyDown(event) {
@@ -78,7 +77,7 @@ export class Input {
     if (!this.enabled) return;
     document.activeElement?.blur();
     this.canvas.setPointerCapture(event.pointerId);
-    this.pointers.set(event.pointerId, { x: event.clientX, y: event.clientY, from: performance.now(), moved: 0 });
+    this.pointers.set(event.pointerId, { x: event.clientX, y: event.clientY, from: event.timeStamp, moved: 0 });
     if (this.pointers.size === 2) this.pinch = this.#spread();
   }
 
@@ -101,7 +100,8 @@ export class Input {
 
   #up(event, lifted) {
     const pointer = this.pointers.get(event.pointerId);
-    const dragged = this.dragging();
+    // By the events' own times: a page that is busy for a moment makes no drag of a click.
+    const dragged = pointer && isLong(pointer, event.timeStamp);
     const alone = this.pointers.size === 1;
     this.pointers.delete(event.pointerId);
     if (!pointer || !lifted || !alone || this.pinch) {
@@ -116,4 +116,9 @@ export class Input {
     const [a, b] = [...this.pointers.values()];
     return Math.hypot(a.x - b.x, a.y - b.y);
   }
+}
+
+/** Whether a press at this time is more than a click. */
+function isLong(pointer, now) {
+  return now - pointer.from > CLICK_MS || pointer.moved > CLICK_PIXELS;
 }

@@ -200,7 +200,8 @@ window.brightstar = {
     if (!game) return { state: "start" };
     const { client, self, gold, mushrooms } = game;
     const entities = [...client.store.entities.values()].map(({ id, x, y, view: seen }) => ({ id, x, y, view: seen }));
-    const seen = entities.find((entity) => entity.id === client.you) ?? null;
+    const own = client.store.find(client.you);
+    const seen = own ? { x: own.x, y: own.y } : null;
     const { frames } = client.received;
     const talking = [...painter.labels.bubbles.keys()];
     const walking = game.target !== null;

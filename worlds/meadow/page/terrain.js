@@ -28,6 +28,8 @@ const PONDS = [
 /** How wide a corridor around roads and brooks is looked at. */
 const NEAR = 14;
 const BUCKET = 64;
+/** What `water` says of places far from any. */
+const DRY = -9;
 
 /** A number in [0, 1) for a pair of integers. */
 export function hash(x, y, seed) {
@@ -139,8 +141,11 @@ export const roadsForMap = roads.lines;
 
 /** How much of a beaten path a place is, from 0 to 1. */
 export function path(x, y) {
+  const road = roads.distance(x, y);
+  // Most of the meadow is far from both: no noise is worth its time there.
+  if (road > 4 && !VILLAGES.some((well) => Math.abs(x - well.x) < 48 && Math.abs(y - well.y) < 48)) return 0;
   const rough = noise(x * 0.35, y * 0.35, 21) * 1.3;
-  let best = smooth(3.1, 1.5, roads.distance(x, y) + rough - 0.3);
+  let best = smooth(3.1, 1.5, road + rough - 0.3);
   for (const well of VILLAGES) {
     const d = Math.hypot(x - well.x, y - well.y);
     if (d > 48) continue;
@@ -153,8 +158,10 @@ export function path(x, y) {
 
 /** How far inside the water a place is, in metres: negative on land. */
 export function water(x, y) {
+  const brook = brooks.distance(x, y);
+  if (brook > 8 && !PONDS.some(([px, py, r]) => Math.abs(x - px) < r * 2 && Math.abs(y - py) < r * 1.7)) return DRY;
   const rough = noise(x * 0.16, y * 0.16, 31) * 2 - 1;
-  let inside = 2.7 + rough * 1.1 - brooks.distance(x, y);
+  let inside = 2.7 + rough * 1.1 - brook;
   for (const [px, py, r] of PONDS) {
     const d = Math.hypot((x - px) * 0.85, y - py);
     if (d < r * 1.6) inside = Math.max(inside, r * (1 + 0.5 * (noise(x * 0.045, y * 0.045, 33) - 0.5)) - d + rough);
