@@ -147,12 +147,25 @@ async fn execute<P: Pattern>(plan: &Plan, pattern: Rc<P>) -> anyhow::Result<Repo
     }
     lag.abort();
 
+    // A server that is gone by now is a finding, not a reason to say nothing.
+    let checks = look_after(plan, &*pattern).await.unwrap_or_else(|error| {
+        let name = "the world can be asked after the run".to_owned();
+        vec![Check {
+            name,
+            passed: false,
+            detail: format!("{error:#}"),
+        }]
+    });
+    Ok(Report::new::<P>(plan, &stats.borrow(), &measured, checks))
+}
+
+async fn look_after<P: Pattern>(plan: &Plan, pattern: &P) -> anyhow::Result<Vec<Check>> {
     let mut control = visit::<P>(plan).await?;
     let checks = timeout(ASK_LIMIT, pattern.after(&mut control))
         .await
-        .context("after the run")??;
-    control.bye().await.context("after the run")?;
-    Ok(Report::new::<P>(plan, &stats.borrow(), &measured, checks))
+        .context("no answer")??;
+    control.bye().await?;
+    Ok(checks)
 }
 
 async fn visit<P: Pattern>(plan: &Plan) -> anyhow::Result<Connection<WorldOf<P>>> {

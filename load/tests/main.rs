@@ -122,6 +122,11 @@ fn bots_that_are_thrown_out_are_errors() {
 }
 
 #[test]
+fn a_server_that_dies_is_reported() {
+    fails(Mood::Mortal, |_| {}, "the world can be asked after the run");
+}
+
+#[test]
 fn without_a_server_there_is_no_run() {
     let listener = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
     let url = format!("ws://{}/v1/ws", listener.local_addr().unwrap());

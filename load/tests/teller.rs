@@ -10,6 +10,7 @@ use protocol::{ClientMessage, ServerMessage};
 use serde::Deserialize;
 use serde_json::{Value, json};
 use tokio::net::{TcpListener, TcpStream};
+use tokio::sync::Notify;
 use tokio_tungstenite::tungstenite::Message;
 use tokio_tungstenite::tungstenite::handshake::server::{Request, Response};
 use tokio_tungstenite::{WebSocketStream, accept_hdr_async};
@@ -33,6 +34,8 @@ pub(crate) enum Mood {
     Failing,
     /// Takes its time.
     Slow,
+    /// Dies at somebody's twentieth command.
+    Mortal,
     /// Throws out whoever has sent twenty commands.
     Rude,
 }
@@ -62,37 +65,24 @@ pub(crate) fn serve(mood: Mood) -> String {
             let listener = TcpListener::from_std(listener).unwrap();
             let balance = if mood == Mood::Poor { 1 } else { 1_000_000 };
             let accounts: Accounts = Rc::new(RefCell::new(vec![balance; 50]));
+            let death = Rc::new(Notify::new());
             loop {
-                let (stream, _) = listener.accept().await.unwrap();
-                tokio::task::spawn_local(session(stream, mood, Rc::clone(&accounts)));
+                let (death, accounts) = (Rc::clone(&death), Rc::clone(&accounts));
+                tokio::select! {
+                    stream = listener.accept() => {
+                        let stream = stream.unwrap().0;
+                        tokio::task::spawn_local(session(stream, mood, accounts, Rc::clone(&death)));
+                    }
+                    () = death.notified() => break,
+                }
             }
         });
     });
     url
 }
 
-async fn session(stream: TcpStream, mood: Mood, accounts: Accounts) {
-    let mut codec = Codec::Json;
-    let name = "sec-websocket-protocol";
-    #[expect(clippy::result_large_err, reason = "the type is tungstenite's")]
-    let choose = |request: &Request, mut response: Response| {
-        codec = Codec::negotiate(request.headers()[name].to_str().ok()).unwrap();
-        response
-            .headers_mut()
-            .insert(name, codec.subprotocol().parse().unwrap());
-        Ok(response)
-    };
-    let mut socket = accept_hdr_async(stream, choose).await.unwrap();
-    let welcome = Welcome {
-        session: uuid::Uuid::nil(),
-        resume: "token".into(),
-        resumed: false,
-        last_command: 0,
-        tick_hz: 20,
-        cell: 32.0,
-        view_radius: 96.0,
-        you: None,
-    };
+async fn session(stream: TcpStream, mood: Mood, accounts: Accounts, death: Rc<Notify>) {
+    let (mut socket, codec) = greet(stream).await;
     let mut held: Option<Told> = None;
     while let Some(Ok(message)) = socket.next().await {
         if message.is_close() {
@@ -100,7 +90,7 @@ async fn session(stream: TcpStream, mood: Mood, accounts: Accounts) {
         }
         let (seq, command) = match Heard::decode(codec, &message.into_data()).unwrap() {
             ClientMessage::Hello(_) => {
-                say(&mut socket, codec, &ServerMessage::Welcome(welcome.clone())).await;
+                say(&mut socket, codec, &ServerMessage::Welcome(welcome())).await;
                 continue;
             }
             ClientMessage::Command { seq, payload } => (seq, payload),
@@ -118,6 +108,10 @@ async fn session(stream: TcpStream, mood: Mood, accounts: Accounts) {
             )
             .await;
             break;
+        }
+        if mood == Mood::Mortal && seq == 20 {
+            death.notify_one();
+            return;
         }
         if mood == Mood::Slow {
             tokio::time::sleep(Duration::from_millis(20)).await;
@@ -141,6 +135,34 @@ async fn session(stream: TcpStream, mood: Mood, accounts: Accounts) {
     }
     // Whoever is thrown out may have gone before.
     drop(socket.close(None).await);
+}
+
+async fn greet(stream: TcpStream) -> (WebSocketStream<TcpStream>, Codec) {
+    let mut codec = Codec::Json;
+    let name = "sec-websocket-protocol";
+    #[expect(clippy::result_large_err, reason = "the type is tungstenite's")]
+    let choose = |request: &Request, mut response: Response| {
+        codec = Codec::negotiate(request.headers()[name].to_str().ok()).unwrap();
+        response
+            .headers_mut()
+            .insert(name, codec.subprotocol().parse().unwrap());
+        Ok(response)
+    };
+    let socket = accept_hdr_async(stream, choose).await.unwrap();
+    (socket, codec)
+}
+
+fn welcome() -> Welcome {
+    Welcome {
+        session: uuid::Uuid::nil(),
+        resume: "token".into(),
+        resumed: false,
+        last_command: 0,
+        tick_hz: 20,
+        cell: 32.0,
+        view_radius: 96.0,
+        you: None,
+    }
 }
 
 fn answer(
