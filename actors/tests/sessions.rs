@@ -6,6 +6,7 @@ use std::time::Duration;
 
 use actors::{Cause, Settings};
 use protocol::{ClientMessage, Codec, ErrorCode};
+use tokio::time::timeout;
 
 use crate::client::{Client, entry, resume};
 use crate::yard::{Command, Host, Yard, elsewhere, run, settings, until};
@@ -151,13 +152,12 @@ fn a_second_login_takes_the_account_over() {
         let runtime = host.runtime.clone();
         let (yard, session) = (Arc::clone(&host.yard), old.welcome.session);
         let new = elsewhere(move || async move {
-            let entering = Client::enter(&runtime, entry("ann", Codec::Json));
-            let opening = async {
-                yard.gate.until_held();
-                yard.gate.open();
-            };
-            let (new, ()) = tokio::join!(entering, opening);
-            let mut new = new.unwrap();
+            yard.gate.until_held();
+            let mut entering = Box::pin(Client::enter(&runtime, entry("ann", Codec::Json)));
+            let early = timeout(Duration::from_millis(100), &mut entering).await;
+            assert!(early.is_err(), "it waits for the old client's command");
+            yard.gate.open();
+            let mut new = entering.await.unwrap();
             assert!(!new.welcome.resumed);
             assert_eq!(
                 (new.welcome.session, new.welcome.last_command),
@@ -193,7 +193,7 @@ fn a_login_waits_for_the_logout_before_it() {
         host.yard.gate.until_held();
         let entering = Client::enter(&host.runtime, entry("slow", Codec::MessagePack));
         let mut entering = Box::pin(entering);
-        let early = tokio::time::timeout(Duration::from_millis(100), &mut entering).await;
+        let early = timeout(Duration::from_millis(100), &mut entering).await;
         assert!(early.is_err(), "it waits");
         host.yard.gate.open();
         let again = entering.await.unwrap();
