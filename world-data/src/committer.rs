@@ -124,7 +124,6 @@ impl Committer {
         self.release();
         self.shared.metrics.epochs.increment(1);
         self.shared.metrics.epoch_seconds.record(begun.elapsed());
-        self.shared.signal.set_idle_by_hand();
         true
     }
 

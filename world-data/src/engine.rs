@@ -423,8 +423,12 @@ impl Engine {
     pub fn step_commit(&self) -> bool {
         match &mut *self.committer.running.lock() {
             Running::ByHand(committer) => {
+                let signal = &self.shared.signal;
+                signal.set_idle_by_hand(false);
                 committer.look_for_lazy();
-                committer.round()
+                let did = committer.round();
+                signal.set_idle_by_hand(self.failure().is_none());
+                did
             }
             _ => false,
         }

@@ -173,10 +173,10 @@ impl Signal {
         let _ = self.thread.set(thread);
     }
 
-    /// For a committer that is stepped by hand: between two steps it is idle.
-    pub(crate) fn set_idle_by_hand(&self) {
+    /// For a committer that is stepped by hand: it is idle between two steps, and not within one.
+    pub(crate) fn set_idle_by_hand(&self, idle: bool) {
         if self.thread.get().is_none() {
-            self.idle.store(true, Ordering::SeqCst);
+            self.idle.store(idle, Ordering::SeqCst);
         }
     }
 

@@ -133,6 +133,11 @@ impl Baton {
         self.turn.lock().cut = true;
     }
 
+    /// Whether the power was cut.
+    pub(crate) fn was_cut(&self) -> bool {
+        self.turn.lock().cut
+    }
+
     /// Runners that have not ended.
     pub(crate) fn alive(&self) -> usize {
         self.turn

@@ -34,15 +34,6 @@ pub(crate) enum Sort {
 }
 
 impl Sort {
-    pub(crate) const ALL: [Self; 6] = [
-        Self::Transfer,
-        Self::ReadAll,
-        Self::Walk,
-        Self::Lazy,
-        Self::Mixed,
-        Self::Doomed,
-    ];
-
     pub(crate) fn draw(rng: &mut Rng) -> Self {
         match rng.u32(0..100) {
             0..25 => Self::Transfer,

@@ -10,9 +10,13 @@
 )]
 
 mod agreement;
+mod baton;
+mod diary;
 mod draw;
 mod ground;
 mod history;
 mod model;
 mod programs;
+mod properties;
+mod simulation;
 mod snapshot;

@@ -9,6 +9,8 @@ use world_data::{Object, ObjectId, Point, Ref, SessionId, Stop, Task};
 
 use crate::ground::{Note, Thing, WALKERS};
 
+/// What is sent is the sender's mark times this, and a number below.
+pub(crate) const SENT_BY: u64 = 1000;
 /// The first key of things that come and go; those below are the bank's.
 pub(crate) const FLEETING: u64 = 100;
 
@@ -260,7 +262,9 @@ impl<A: Api> Going<'_, A> {
                 let (id, mark) = (self.pick(*pick), self.mark);
                 let add = &mut |thing: &mut Thing| {
                     thing.n += n;
-                    thing.marks.push(mark);
+                    if thing.marks.last() != Some(&mark) {
+                        thing.marks.push(mark);
+                    }
                     Ok(())
                 };
                 self.api.update(id, add).map(|()| Saw::Added(id))
@@ -294,7 +298,8 @@ impl<A: Api> Going<'_, A> {
                 .names(directory, after.as_deref(), *limit)
                 .map(Saw::Names),
             Op::Send(number) => {
-                self.api.send(*number);
+                // Whoever hears it can tell who sent it.
+                self.api.send(u64::from(self.mark) * SENT_BY + number);
                 Ok(Saw::Done)
             }
             other => unreachable!("{other:?} is handled above"),
