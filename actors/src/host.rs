@@ -40,8 +40,8 @@ pub(crate) struct Host<W: World> {
     pub(crate) started: Instant,
     /// How far it has come in stopping.
     pub(crate) phase: Phase,
-    /// Told when a region's actor has ended.
-    pub(crate) region_ended: Notify,
+    /// Told when a region's actor has started or ended.
+    pub(crate) region_turned: Notify,
     /// Sessions with a socket.
     pub(crate) connected: AtomicUsize,
     /// (session, cell) pairs in view.
@@ -70,7 +70,7 @@ impl<W: World> Host<W> {
             metrics: Metrics::new(),
             started: Instant::now(),
             phase: Phase::default(),
-            region_ended: Notify::new(),
+            region_turned: Notify::new(),
             connected: AtomicUsize::new(0),
             subscriptions: AtomicUsize::new(0),
         })

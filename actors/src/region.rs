@@ -83,6 +83,7 @@ impl<W: World> Region<W> {
     pub(crate) fn launch(handle: Arc<RegionHandle<W>>, host: Arc<Host<W>>, phase: f64) {
         // Alive before its generation counts, so that the supervisor never starts it twice.
         handle.alive.store(true, Ordering::Release);
+        host.region_turned.notify_waiters();
         let generation = handle.generation.fetch_add(1, Ordering::Release) + 1;
         let worker = worker_of(&host);
         let ticks = host.map.is_cell(handle.interval.from);
@@ -263,6 +264,6 @@ impl<W: World> StreamHandler<Due> for Region<W> {
 impl<W: World> Drop for Region<W> {
     fn drop(&mut self) {
         self.handle.alive.store(false, Ordering::Release);
-        self.host.region_ended.notify_waiters();
+        self.host.region_turned.notify_waiters();
     }
 }

@@ -128,6 +128,18 @@ impl<W: World> Runtime<W> {
         !self.host.phase.draining() && self.all_regions(true)
     }
 
+    /// Waits until all regions run: from then on [`Runtime::ready`] holds, until it is drained.
+    pub async fn started(&self) {
+        loop {
+            let mut turned = std::pin::pin!(self.host.region_turned.notified());
+            turned.as_mut().enable();
+            if self.all_regions(true) {
+                return;
+            }
+            turned.await;
+        }
+    }
+
     /// Stops: no new logins; each client gets the error `draining` once its window is answered, or
     /// when most of `limit` has passed; sessions log out; then regions and threads end. Closing
     /// the engine is the caller's.
@@ -148,7 +160,7 @@ impl<W: World> Runtime<W> {
             region.wake();
         }
         loop {
-            let mut ended = std::pin::pin!(self.host.region_ended.notified());
+            let mut ended = std::pin::pin!(self.host.region_turned.notified());
             ended.as_mut().enable();
             if self.all_regions(false) {
                 break;
