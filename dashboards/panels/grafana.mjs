@@ -1,6 +1,6 @@
 // Lives here: how a panel, a row and a dashboard are written down in Grafana's JSON (schema 39,
 // Grafana 10.4 and later), so that the files next door hold only titles, queries and units.
-// Not here: any metric (`overview.mjs`, `regions.mjs`, `sessions.mjs`, `data.mjs`).
+// Not here: which metrics are shown (`overview.mjs`, `regions.mjs`, `sessions.mjs`, `data.mjs`).
 // Invariant: panels of a row fill its 24 columns from left to right and never overlap.
 
 const DATASOURCE = { type: "prometheus", uid: "${datasource}" };
@@ -30,6 +30,14 @@ export function quantile(q, histogram, { by = "", matchers } = {}) {
 /** The mean of a histogram's observations. */
 export function mean(histogram) {
   return `${sum(rate(`${histogram}_sum`))} / ${sum(rate(`${histogram}_count`))}`;
+}
+
+/**
+ * The share of late ticks. Skipped ticks are late and were never run, so on a host that skips most of
+ * them there are more late ticks than ticks: that is all of them.
+ */
+export function lateTicks(by) {
+  return `clamp_max(${sum(rate("brightstar_ticks_late_total"), by)} / ${sum(rate("brightstar_ticks_total"), by)}, 1)`;
 }
 
 /** The median and the 99th percentile of a histogram, as two queries. */

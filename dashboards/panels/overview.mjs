@@ -1,7 +1,7 @@
 // Lives here: the overview: how the world is doing at one glance.
 // Not here: why it is so (`regions.mjs`, `sessions.mjs`, `data.mjs`).
 
-import { dashboard, lines, of, percentiles, quantile, rate, row, stat, sum } from "./grafana.mjs";
+import { dashboard, lateTicks, lines, of, percentiles, quantile, rate, row, stat, sum } from "./grafana.mjs";
 
 const BAD_OUTCOMES = 'outcome=~"failed|timeout"';
 const HEALTHY_LOAD = [["green"], ["orange", 0.7], ["red", 0.9]];
@@ -28,7 +28,7 @@ const now = row(
     unit: "percentunit",
     decimals: 2,
     steps: [["green"], ["orange", 0.01], ["red", 0.05]],
-    queries: [[`${sum(rate("brightstar_ticks_late_total"))} / ${sum(rate("brightstar_ticks_total"))}`]],
+    queries: [[lateTicks()]],
   }),
   stat("Busiest worker", {
     description: "Busy time per second of the busiest worker thread.",
@@ -125,9 +125,7 @@ const errors = row(
     description: "Share of ticks that began over 50 ms late or were skipped.",
     unit: "percentunit",
     steps: [["transparent"], ["red", 0.01]],
-    queries: [
-      [`${sum(rate("brightstar_ticks_late_total"), "instance")} / ${sum(rate("brightstar_ticks_total"), "instance")}`, "{{instance}}"],
-    ],
+    queries: [[lateTicks("instance"), "{{instance}}"]],
   }),
 );
 

@@ -1,7 +1,7 @@
 // Lives here: the regions dashboard: who carries the load, and how the ticks go.
 // Not here: clients (`sessions.mjs`), disks (`data.mjs`).
 
-import { bars, dashboard, heatmap, lines, of, percentiles, quantile, rate, row, stat, sum, table } from "./grafana.mjs";
+import { bars, dashboard, heatmap, lateTicks, lines, of, percentiles, quantile, rate, row, stat, sum, table } from "./grafana.mjs";
 
 const REGION = 'region=~"$region"';
 const LOAD_STEPS = [["green"], ["orange", 0.5], ["red", 0.7]];
@@ -146,9 +146,7 @@ const ticks = row(
     description: "Share of ticks that began over 50 ms late or were skipped.",
     unit: "percentunit",
     steps: [["transparent"], ["red", 0.01]],
-    queries: [
-      [`${sum(rate("brightstar_ticks_late_total"), "instance")} / ${sum(rate("brightstar_ticks_total"), "instance")}`, "{{instance}}"],
-    ],
+    queries: [[lateTicks("instance"), "{{instance}}"]],
   }),
   lines("Tick lateness, worst", {
     description: "The 99.9th percentile of how late ticks began.",

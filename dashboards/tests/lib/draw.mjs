@@ -5,6 +5,7 @@
 const COLUMN_PX = 64;
 const LINE_PX = 30;
 const PALETTE = ["#73bf69", "#f2cc0c", "#5794f2", "#ff9830", "#f2495c", "#b877d9", "#8ab8ff", "#c8f2c2", "#ffa6b0", "#ca95e5"];
+const COLOURS = { green: "#73bf69", yellow: "#f2cc0c", blue: "#5794f2", orange: "#ff9830", red: "#f2495c", transparent: "#73bf69" };
 const LEGENDS_SHOWN = 7;
 
 /** A number with its unit, as Grafana writes it. */
@@ -28,11 +29,16 @@ export function written(value, unit) {
 const escaped = (text) => String(text).replace(/[&<>"]/g, (letter) => `&#${letter.charCodeAt(0)};`);
 const last = ({ points }) => points.findLast(([, value]) => Number.isFinite(value))?.[1] ?? NaN;
 
+/** The colour of a series: the panel's own for its name, or the next of the palette. */
+function colourOf(panel, { name }, index) {
+  const own = panel.fieldConfig.overrides.find(({ matcher }) => matcher.options === name)?.properties[0].value.fixedColor;
+  return COLOURS[own] ?? PALETTE[index % PALETTE.length];
+}
+
 /** The colour of a value by the panel's thresholds. */
 function coloured(panel, value) {
-  const colours = { green: "#73bf69", orange: "#ff9830", red: "#f2495c", transparent: "#73bf69" };
   const step = panel.fieldConfig.defaults.thresholds.steps.findLast((each) => each.value === null || value >= each.value);
-  return colours[step.color];
+  return COLOURS[step.color];
 }
 
 function chart(panel, series, { width, height }) {
@@ -53,11 +59,11 @@ function chart(panel, series, { width, height }) {
     const value = log ? bottom * ((top * 1.1) / bottom) ** part : top * 1.1 * part;
     return `<line x1="62" x2="${width - 12}" y1="${y(value)}" y2="${y(value)}" class="grid"/><text x="56" y="${y(value) + 4}" text-anchor="end">${written(value, unit)}</text>`;
   });
-  const paths = shown.map(({ points, base }, index) => {
+  const paths = shown.map(({ name, points, base }, index) => {
     const finite = points.filter(([, value]) => Number.isFinite(value));
     const line = finite.map(([time, value]) => `${x(time).toFixed(1)},${y(value).toFixed(1)}`).join(" L");
     if (!line) return "";
-    const colour = PALETTE[index % PALETTE.length];
+    const colour = colourOf(panel, { name }, index);
     const floor = base ? finite.map(([time]) => `${x(time).toFixed(1)},${y(base.get(time) ?? 0).toFixed(1)}`).reverse().join(" L") : "";
     const area = base ? `<path d="M${line} L${floor} Z" fill="${colour}" opacity="0.35"/>` : "";
     return `${area}<path d="M${line}" fill="none" stroke="${colour}" stroke-width="1.5"/>`;
@@ -98,16 +104,17 @@ function heatmap(panel, series, { width, height }) {
 function legend(panel, series) {
   const { unit } = panel.fieldConfig.defaults;
   const entries = series.slice(0, LEGENDS_SHOWN).map(
-    (each, index) => `<span><i style="background:${PALETTE[index % PALETTE.length]}"></i>${escaped(each.name)} <b>${written(last(each), unit)}</b></span>`,
+    (each, index) => `<span><i style="background:${colourOf(panel, each, index)}"></i>${escaped(each.name)} <b>${written(last(each), unit)}</b></span>`,
   );
   const more = series.length - LEGENDS_SHOWN;
   return `<div class="legend">${entries.join("")}${more > 0 ? `<span>and ${more} more</span>` : ""}</div>`;
 }
 
 function figure(panel, series) {
-  const { unit } = panel.fieldConfig.defaults;
+  const { unit, decimals } = panel.fieldConfig.defaults;
   if (panel.options.textMode === "name") return `<div class="names">${series.map(({ name }) => escaped(name)).join("<br>")}</div>`;
-  const value = series[0] ? last(series[0]) : NaN;
+  const exact = series[0] ? last(series[0]) : NaN;
+  const value = decimals === 0 && unit === "short" ? Math.round(exact) : exact;
   return `<div class="stat" style="color:${coloured(panel, value)}">${written(value, unit)}</div>`;
 }
 
