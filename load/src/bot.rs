@@ -87,7 +87,9 @@ pub(crate) async fn live<B: Bot>(
         done?;
     } else {
         let mut stats = run.stats.borrow_mut();
-        (0..bot.unanswered()).for_each(|_| stats.error("no_reply"));
+        for _ in 0..bot.unanswered() {
+            stats.error("no_reply", || format!("within {DRAIN:?} after the end"));
+        }
     }
     if connection.repeated() > 0 {
         let repeated = connection.repeated();
@@ -146,7 +148,7 @@ impl<T> Waiting<T> {
                 Some((what, None))
             }
             Err(error) => {
-                stats.failed(kind, error.code.as_str());
+                stats.failed(kind, &error);
                 Some((what, None))
             }
         }

@@ -10,7 +10,7 @@ use hdrhistogram::Histogram;
 use serde::Serialize;
 
 use crate::run::{Pattern, Plan};
-use crate::stats::{LATE, Stats, Times};
+use crate::stats::{Fault, LATE, Stats, Times};
 
 /// Something that had to hold.
 #[derive(Debug, Clone, Serialize)]
@@ -93,7 +93,8 @@ pub(crate) struct Report {
     events: u64,
     frames: Frames,
     harness: Harness,
-    errors: BTreeMap<String, u64>,
+    logins_again: u64,
+    errors: BTreeMap<String, Fault>,
     checks: Vec<Check>,
     failures: Vec<String>,
     passed: bool,
@@ -140,6 +141,7 @@ impl Report {
                 cpu_share: measured.cpu_seconds.map(|cpu| cpu / measured.seconds),
                 lag_ms: percentiles(&stats.harness_lag),
             },
+            logins_again: stats.logins_again,
             errors: stats.errors.clone(),
             checks,
             passed: failures.is_empty(),
@@ -223,8 +225,15 @@ impl Report {
     }
 
     fn write_verdict(&self, text: &mut String) -> std::fmt::Result {
-        for (cause, count) in &self.errors {
-            writeln!(text, "error      {count} × {cause}")?;
+        if self.logins_again > 0 {
+            writeln!(
+                text,
+                "logins     {} had to be tried again",
+                self.logins_again
+            )?;
+        }
+        for (cause, Fault { count, first }) in &self.errors {
+            writeln!(text, "error      {count} × {cause}, the first: {first}")?;
         }
         for Check {
             name,

@@ -34,6 +34,10 @@ const ASK_LIMIT: Duration = Duration::from_secs(30);
 const ASK_TRIES: u32 = 8;
 /// The pause before it is asked again.
 const ASK_AGAIN: Duration = Duration::from_millis(500);
+/// How often a bot tries to log in.
+const LOGIN_TRIES: u32 = 5;
+/// The pause before it tries again.
+const LOGIN_AGAIN: Duration = Duration::from_secs(1);
 /// The exit code when the load could not be run at all.
 const NOT_RUN: u8 = 2;
 
@@ -219,7 +223,7 @@ async fn arrive<P: Pattern>(plan: &Plan, pattern: &Rc<P>, run: &Run) -> Bots {
     for number in 0..plan.bots {
         let part = f64::from(number) / f64::from(plan.bots);
         sleep_until(start + plan.common.ramp.mul_f64(part)).await;
-        let login = login::<P>(plan, number);
+        let login = login::<P>(plan, number, Rc::clone(&run.stats));
         let (pattern, run, arrived) = (Rc::clone(pattern), run.clone(), arrived.clone());
         let seed = plan
             .common
@@ -254,15 +258,25 @@ async fn arrive<P: Pattern>(plan: &Plan, pattern: &Rc<P>, run: &Run) -> Bots {
     bots
 }
 
+/// Logs a bot in. As any client, it tries again when the server says that this may help.
 fn login<P: Pattern>(
     plan: &Plan,
     number: u32,
+    stats: Rc<RefCell<Stats>>,
 ) -> impl Future<Output = Result<(String, Connection<WorldOf<P>>), ClientError>> + use<P> {
     let (url, codec) = (plan.url.clone(), plan.common.codec);
     let name = format!("{}-{number}", plan.common.names);
     async move {
-        let connection = Connection::connect(&url, codec, Hello::guest(name.clone())).await?;
-        Ok((name, connection))
+        let mut tries = 1;
+        loop {
+            match Connection::connect(&url, codec, Hello::guest(name.clone())).await {
+                Ok(connection) => return Ok((name, connection)),
+                Err(error) if error.retry() == Retry::Later && tries < LOGIN_TRIES => tries += 1,
+                Err(error) => return Err(error),
+            }
+            stats.borrow_mut().logins_again += 1;
+            sleep_until(Instant::now() + LOGIN_AGAIN).await;
+        }
     }
 }
 
@@ -330,11 +344,15 @@ fn count_end(
         Ok(Ok(())) => {}
         Ok(Err(ClientError::Decode(error))) => {
             let mut stats = stats.borrow_mut();
-            stats.error("decode");
+            stats.error("decode", || error.to_string());
             stats.break_rule(|| format!("a message can't be read: {error}"));
         }
-        Ok(Err(error)) => stats.borrow_mut().error(error.cause()),
-        Err(_) => stats.borrow_mut().error("bot_panicked"),
+        Ok(Err(error)) => stats
+            .borrow_mut()
+            .error(error.cause(), || error.to_string()),
+        Err(error) => stats
+            .borrow_mut()
+            .error("bot_panicked", || error.to_string()),
     }
 }
 

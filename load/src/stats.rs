@@ -6,7 +6,9 @@
 use std::collections::BTreeMap;
 use std::time::Duration;
 
+use brightstar_client::ReplyError;
 use hdrhistogram::Histogram;
+use serde::Serialize;
 
 /// The longest time that is told apart, in microseconds: what takes longer counts as this.
 const LONGEST_US: u64 = 60_000_000;
@@ -39,6 +41,13 @@ impl Times {
     }
 }
 
+/// How often something went wrong, and the words of the first time.
+#[derive(Debug, Default, Clone, Serialize)]
+pub(crate) struct Fault {
+    pub(crate) count: u64,
+    pub(crate) first: String,
+}
+
 /// What became of the commands of one kind.
 #[derive(Debug, Default, Clone, Copy)]
 pub(crate) struct Kind {
@@ -53,6 +62,8 @@ pub(crate) struct Kind {
 pub(crate) struct Stats {
     /// Whether the time that counts has begun and not ended.
     pub(crate) measuring: bool,
+    /// Logins that had to be tried again, since the server had no time or room.
+    pub(crate) logins_again: u64,
     pub(crate) kinds: BTreeMap<&'static str, Kind>,
     pub(crate) latency: Times,
     pub(crate) inputs: u64,
@@ -65,7 +76,7 @@ pub(crate) struct Stats {
     pub(crate) late_frames: u64,
     pub(crate) frame_delay: Times,
     pub(crate) refusals: BTreeMap<String, u64>,
-    pub(crate) errors: BTreeMap<String, u64>,
+    pub(crate) errors: BTreeMap<String, Fault>,
     pub(crate) broken: u64,
     pub(crate) examples: Vec<String>,
     pub(crate) harness_lag: Times,
@@ -75,6 +86,7 @@ impl Stats {
     pub(crate) fn new() -> Self {
         Self {
             measuring: false,
+            logins_again: 0,
             kinds: BTreeMap::new(),
             latency: Times::new(),
             inputs: 0,
@@ -118,19 +130,23 @@ impl Stats {
     }
 
     /// The server failed at a command.
-    pub(crate) fn failed(&mut self, kind: &'static str, cause: &str) {
+    pub(crate) fn failed(&mut self, kind: &'static str, error: &ReplyError) {
         if self.measuring {
             self.kinds.entry(kind).or_default().failed += 1;
         }
-        self.error(cause);
+        self.error(error.code.as_str(), || format!("{kind}: {}", error.message));
     }
 
-    pub(crate) fn error(&mut self, cause: &str) {
-        *self.errors.entry(cause.to_owned()).or_default() += 1;
+    pub(crate) fn error(&mut self, cause: &str, words: impl FnOnce() -> String) {
+        let fault = self.errors.entry(cause.to_owned()).or_default();
+        if fault.count == 0 {
+            fault.first = words();
+        }
+        fault.count += 1;
     }
 
     pub(crate) fn error_count(&self) -> u64 {
-        self.errors.values().sum()
+        self.errors.values().map(|fault| fault.count).sum()
     }
 
     /// The server broke a rule of the world or the protocol.

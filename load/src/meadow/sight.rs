@@ -6,6 +6,8 @@
 //! Cells of several regions tell of a crossing at different times, so an entity may be in two
 //! cells, or in none, but only for as long as [`PATIENCE`].
 
+mod seen;
+
 use std::time::Duration;
 
 use brightstar_client::{ClientError, EncodedFrame, Frame, FrameCell, FrameEntity, Gone, Welcome};
@@ -15,92 +17,15 @@ use rustc_hash::FxHashMap;
 use serde::Deserialize;
 use tokio::time::Instant;
 
-use super::{METRES, SPEED};
+use super::METRES;
 use crate::stats::{LATE, Stats};
+use seen::{Cells, Kind, Seen};
 
 /// Ticks within which what two cells say of an entity must agree again, and the bot itself must
 /// be seen again: half a second.
 const PATIENCE: u64 = 10;
-/// How fast an entity may be over a while without being called wrong, in metres per second.
-const FAST: f32 = 1.25 * SPEED as f32;
-/// How far an entity may come at once, in metres: what it walks in the longest time for which a
-/// server may be late without being called wrong, three seconds.
-const MOST_AT_ONCE: f32 = 3.0 * SPEED as f32;
-
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-enum Kind {
-    Player,
-    Coin,
-    Other,
-}
-
-/// An entity as it was last seen.
-#[derive(Debug, Clone, Copy)]
-struct Seen {
-    x: f32,
-    y: f32,
-    kind: Kind,
-    cells: Cells,
-    /// How far it may come at this moment, in metres; it grows with time, up to a bound.
-    credit: f32,
-    /// When that was so, in seconds since the bot's beginning.
-    at: f32,
-}
-
-impl Seen {
-    /// Takes in a move; says how far it was if it was too far.
-    fn go(&mut self, x: f32, y: f32, now: f32) -> Option<f32> {
-        // Not `hypot`, whose care for huge numbers costs more than all else here.
-        let way = {
-            let (x, y) = (x - self.x, y - self.y);
-            (x * x + y * y).sqrt()
-        };
-        let credit = (self.credit + (now - self.at) * FAST).min(MOST_AT_ONCE) - way;
-        (self.x, self.y, self.at) = (x, y, now);
-        // Who was too fast once is not called so again for the same way.
-        self.credit = if credit < 0.0 { MOST_AT_ONCE } else { credit };
-        (credit < 0.0).then_some(way)
-    }
-}
-
-/// No cell.
-const NONE: u64 = u64::MAX;
-
-/// The cells that an entity is in: one, for a moment two. Of a third, which is wrong anyway, it
-/// is not noted where it was before. Small, since bots know hundreds of thousands of entities.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-struct Cells([u64; 2]);
-
-impl Cells {
-    const EMPTY: Self = Self([NONE; 2]);
-
-    fn has(self, cell: u64) -> bool {
-        self.0.contains(&cell)
-    }
-
-    fn add(&mut self, cell: u64) {
-        if !self.has(cell) {
-            let other = if self.0[0] == NONE {
-                self.0[1]
-            } else {
-                self.0[0]
-            };
-            self.0 = [cell, other];
-        }
-    }
-
-    fn remove(&mut self, gone: impl Fn(u64) -> bool) {
-        for place in &mut self.0 {
-            if gone(*place) {
-                *place = NONE;
-            }
-        }
-    }
-
-    fn count(self) -> usize {
-        self.0.iter().filter(|cell| **cell != NONE).count()
-    }
-}
+/// Closer to where it wants to get to, a walker may have arrived already: three ticks, in metres.
+const ARRIVED: f64 = 0.9;
 
 /// An entity of which something has still to be said.
 #[derive(Debug, Clone, Copy)]
@@ -130,6 +55,8 @@ pub(crate) struct Sight {
     /// Entities that left all cells, for one that is in view.
     between: Vec<Open>,
     last: Option<(u64, Instant)>,
+    /// Where the bot is walking, and since when: until it is there each tick has a frame.
+    walk: Option<([f64; 2], Instant)>,
     start: Instant,
     you_seen: u64,
 }
@@ -144,6 +71,7 @@ impl Sight {
             doubled: Vec::new(),
             between: Vec::new(),
             last: None,
+            walk: None,
             start: Instant::now(),
             you_seen: 0,
         }
@@ -154,6 +82,18 @@ impl Sight {
         self.known
             .get(&self.you?)
             .map(|seen| [f64::from(seen.x), f64::from(seen.y)])
+    }
+
+    /// The bot is on its way to `target` from now on.
+    pub(crate) fn walks_to(&mut self, target: [f64; 2]) {
+        self.walk = Some((target, Instant::now()));
+    }
+
+    /// When it began to walk, if it can't have arrived yet.
+    fn walking_since(&self) -> Option<Instant> {
+        let ((target, since), here) = (self.walk?, self.you()?);
+        let way = (target[0] - here[0]).hypot(target[1] - here[1]);
+        (way > ARRIVED).then_some(since)
     }
 
     /// The nearest coin within `reach` metres: its id and place.
@@ -246,7 +186,11 @@ impl Sight {
             stats.break_rule(|| format!("tick {} after tick {last_tick}", frame.tick));
         }
         let ticks = u32::try_from(frame.tick.saturating_sub(last_tick)).unwrap_or(u32::MAX);
-        let (due, gap) = (self.period.saturating_mul(ticks), now - last_at);
+        let (due, gap) = match self.walking_since() {
+            // Something changes in each tick: the bot's own place.
+            Some(since) => (self.period, now - last_at.max(since)),
+            None => (self.period.saturating_mul(ticks), now - last_at),
+        };
         if stats.measuring {
             stats.frames += 1;
             stats.frame_bytes += size as u64;
@@ -307,15 +251,7 @@ impl Sight {
             .get(&id)
             .copied()
             .or_else(|| self.take_between(id));
-        let new = Seen {
-            x,
-            y,
-            kind: Kind::Other,
-            cells: Cells::EMPTY,
-            credit: MOST_AT_ONCE,
-            at: now,
-        };
-        let mut seen = before.unwrap_or(new);
+        let mut seen = before.unwrap_or_else(|| Seen::new(x, y, now));
         if let Some(way) = seen.go(x, y, now) {
             stats.break_rule(|| format!("entity {id} moved {way:.2} m at once"));
         }

@@ -96,6 +96,7 @@ impl Wanderer {
             .filter(|_| self.rng.random_bool(0.7));
         let target = coin.map_or_else(|| self.stride(here), |(_, at)| at);
         let seq = connection.input(&Input::Go(target)).await?;
+        self.sight.walks_to(target);
         if self.inputs.len() == MAX_INPUTS {
             self.inputs.pop_front();
         }

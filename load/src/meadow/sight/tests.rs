@@ -1,5 +1,7 @@
 //! Lives here: frames that can be true and frames that can't, and what the bots make of them.
 
+use std::time::Duration;
+
 use brightstar_client::{Codec, EncodedFrame, Welcome};
 use protocol::{CellPart, EntityPart, Gone, encode_view, frame};
 
@@ -184,4 +186,65 @@ fn what_is_out_of_view_is_forgotten() {
     eyes.wait();
     assert_eq!(eyes.wrong(), Vec::<String>::new());
     assert_eq!(eyes.sight.known.len(), 1);
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_walker_misses_every_tick_without_a_frame() {
+    let period = Duration::from_millis(50);
+    let mut eyes = Eyes::open();
+    eyes.stats.measuring = true;
+    // Nothing to tell for a second: not late, as long as the bot does not walk.
+    tokio::time::advance(period * 20).await;
+    eyes.tick += 19;
+    eyes.see(&[]);
+    assert_eq!(
+        (eyes.stats.late_frames, eyes.stats.ticks_without_frame),
+        (0, 19)
+    );
+    // It is not late either for what was before the walk began.
+    tokio::time::advance(period * 20).await;
+    eyes.sight.walks_to([40.0, 10.0]);
+    tokio::time::advance(period).await;
+    eyes.tick += 20;
+    eyes.see(&[part(0, false, &[(YOU, 10.3, false)], &[])]);
+    assert_eq!(eyes.stats.late_frames, 0);
+    // A walker is told of itself in each tick, whatever number the next frame has.
+    tokio::time::advance(period * 3).await;
+    eyes.tick += 2;
+    eyes.see(&[part(0, false, &[(YOU, 11.2, false)], &[])]);
+    assert_eq!(eyes.stats.late_frames, 1);
+    // Once there, it may stand as long as it likes.
+    eyes.see(&[part(0, false, &[(YOU, 13.0, false)], &[])]);
+    eyes.sight.walks_to([13.0, 10.0]);
+    tokio::time::advance(period * 20).await;
+    eyes.tick += 19;
+    eyes.see(&[]);
+    assert_eq!(eyes.stats.late_frames, 1);
+}
+
+#[tokio::test(start_paused = true)]
+async fn speed_is_held_to_its_limit_over_a_while() {
+    let mut eyes = Eyes::open();
+    let mut x = 10.0;
+    for speed in [6.0, 6.0, 9.0] {
+        for _ in 0..20 {
+            tokio::time::advance(Duration::from_millis(100)).await;
+            x += speed / 10.0;
+            eyes.see(&[part(0, false, &[(YOU, x, false)], &[])]);
+        }
+        // The burst lets nobody be half as fast again for two seconds, more than once.
+        if speed < 9.0 {
+            assert_eq!(eyes.wrong(), Vec::<String>::new());
+        }
+    }
+    for _ in 0..40 {
+        tokio::time::advance(Duration::from_millis(100)).await;
+        x += 0.9;
+        eyes.see(&[part(0, false, &[(YOU, x, false)], &[])]);
+    }
+    assert!(eyes.wrong()[0].contains("at once"));
+    // After silence it may be as far as it could have walked.
+    tokio::time::advance(Duration::from_secs(4)).await;
+    eyes.see(&[part(0, false, &[(YOU, x + 24.0, false)], &[])]);
+    assert_eq!(eyes.wrong(), Vec::<String>::new());
 }
