@@ -158,7 +158,11 @@ impl Map {
         let map = *self;
         let point = map.clamp(point);
         let low = |v: f64| ((v - radius).max(0.0) / map.cell) as u32;
-        let high = |v: f64| (((v + radius) / map.cell) as u32 + 1).min(map.side);
+        let high = |v: f64| {
+            (((v + radius) / map.cell) as u32)
+                .saturating_add(1)
+                .min(map.side)
+        };
         let (columns, rows) = (low(point.x)..high(point.x), low(point.y)..high(point.y));
         rows.flat_map(move |row| columns.clone().map(move |column| map.cell_of(column, row)))
             .filter(move |cell| map.distance_to_cell(point, *cell) <= radius)

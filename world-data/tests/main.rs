@@ -11,6 +11,9 @@
 
 mod agreement;
 mod baton;
+mod bounds;
+mod broken;
+mod containment;
 mod diary;
 mod draw;
 mod ground;
