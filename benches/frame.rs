@@ -10,7 +10,7 @@ use bytes::Bytes;
 use fastrand::Rng;
 use protocol::{CellPart, Codec, EntityPart, encode_view, frame};
 
-use crate::harness::{Measure, Plan, compare, rate};
+use crate::harness::{Measure, Plan, compare, cpu_rate};
 
 const SESSIONS: usize = 1000;
 /// A square of cells of so many on a side, in which all sessions are.
@@ -38,7 +38,7 @@ pub(crate) fn run(plan: &Plan) -> Result<()> {
                         .map(|_| crowd.frames(&crowd.parts()).len())
                         .sum::<usize>()
                 };
-                Ok(rate(ticks * bytes, work))
+                Ok(cpu_rate(ticks * bytes, work).0)
             };
             let floor = || {
                 let copy = || {
@@ -48,9 +48,8 @@ pub(crate) fn run(plan: &Plan) -> Result<()> {
                         .collect::<Vec<_>>()
                         .len()
                 };
-                Ok(rate(ticks * bytes, || {
-                    (0..ticks).map(|_| copy()).sum::<usize>()
-                }))
+                let work = || (0..ticks).map(|_| copy()).sum::<usize>();
+                Ok(cpu_rate(ticks * bytes, work).0)
             };
             compare(plan, &id, Measure::Rate { at_least: None }, ours, floor)?;
         }
