@@ -155,7 +155,7 @@ impl Worker {
         }
     }
 
-    /// Runs genesis unless this store has seen it.
+    /// Runs genesis unless this store has seen it, then lets the world begin this run.
     pub(crate) fn genesis<W: World>(&mut self, world: &W) -> Result<(), String> {
         let call = Call {
             kind: "genesis",
@@ -172,7 +172,7 @@ impl Worker {
                     let mark = ObjectId::from_raw(0).unwrap_or_else(|| unreachable!("0 < 2^53"));
                     task.bind(GENESIS, mark)?;
                 }
-                Ok(())
+                world.begin(task)
             },
             |done| {
                 if let Done::Ended(fault, why) = done {

@@ -49,6 +49,13 @@ pub trait World: Send + Sync + Sized + 'static {
     /// Makes the world, once per store.
     fn genesis(&self, task: &mut Task<'_>) -> Result<(), Stop>;
 
+    /// Puts the world in order at each start, before anybody logs in: no session of an earlier run
+    /// is there any more, and none that a crash cut off was logged out.
+    fn begin(&self, task: &mut Task<'_>) -> Result<(), Stop> {
+        let _ = task;
+        Ok(())
+    }
+
     /// A session logs in; returns its own entity, if it has one. `who.you` is `None` here.
     fn login(&self, task: &mut Task<'_>, who: &Caller) -> Result<Option<ObjectId>, Stop>;
 

@@ -45,10 +45,21 @@ impl World for Meadow {
         genesis::make(self, task)
     }
 
+    /// Whoever was playing when the server was killed is not here any more.
+    fn begin(&self, task: &mut Task<'_>) -> Result<(), Stop> {
+        for (name, id) in task.names("playing", None, usize::MAX)? {
+            leave(task, Ref::new(id))?;
+            task.unbind(&name)?;
+        }
+        Ok(())
+    }
+
     /// A player comes back where he left, or, the first time, appears near a village.
     fn login(&self, task: &mut Task<'_>, who: &Caller) -> Result<Option<ObjectId>, Stop> {
         let account = format!("player/{}", who.name);
+        let playing = format!("playing/{}", who.name);
         if let Some(id) = task.lookup(&account)? {
+            task.bind(&playing, id)?;
             task.update(Ref::<Player>::new(id), |player| {
                 player.session = Some(who.session);
                 player.target = None;
@@ -65,19 +76,19 @@ impl World for Meadow {
         };
         let id = task.create_at(player, at)?.id();
         task.bind(&account, id)?;
+        task.bind(&playing, id)?;
         Ok(Some(id))
     }
 
     /// The body stays where it is, unseen, with its purse.
     fn logout(&self, task: &mut Task<'_>, who: &Caller) -> Result<(), Stop> {
-        task.update(you(who)?, |player| {
-            // A later session of the same account may be playing by now.
-            if player.session == Some(who.session) {
-                player.session = None;
-                player.target = None;
-            }
-            Ok(())
-        })
+        let you = you(who)?;
+        // A later session of the same account may be playing by now.
+        if task.get(you)?.session == Some(who.session) {
+            leave(task, you)?;
+            task.unbind(&format!("playing/{}", who.name))?;
+        }
+        Ok(())
     }
 
     fn command(&self, task: &mut Task<'_>, who: &Caller, command: &Command) -> Result<Reply, Stop> {
@@ -156,6 +167,14 @@ impl World for Meadow {
         }
         entity.get::<Wolf>().map(|_| View::Wolf)
     }
+}
+
+fn leave(task: &mut Task<'_>, player: Ref<Player>) -> Result<(), Stop> {
+    task.update(player, |player| {
+        player.session = None;
+        player.target = None;
+        Ok(())
+    })
 }
 
 /// The player that a session plays: `login` gave every session one.

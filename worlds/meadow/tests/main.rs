@@ -3,5 +3,6 @@
 
 mod invariants;
 mod page;
+mod restart;
 mod rules;
 mod stage;
