@@ -15,9 +15,9 @@ use world_data::World;
 
 use crate::cli::{Cli, Command, Serve};
 use crate::config::{self, Config, ConfigError};
-use crate::log;
 use crate::page::Asset;
 use crate::server::{self, Running, StartError};
+use crate::{log, tcp};
 
 /// The exit code when the command line or the configuration is wrong.
 const USAGE: u8 = 2;
@@ -264,6 +264,7 @@ fn serve<W: World, A: Args, C>(app: App<W, A, C>, flags: &Serve<A>) -> Result<Ex
     }
     log::start(&config.log)?;
     log::hook_panics();
+    tcp::allow_sockets(config.gateway.max_sockets);
     let runtime = tokio::runtime::Builder::new_current_thread()
         .enable_all()
         .build()

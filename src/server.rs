@@ -255,6 +255,7 @@ async fn run<W: World>(
             return Ok(());
         }
     };
+    host.runtime.started().await;
     let handle = server.handle();
     let server = actix_web::rt::spawn(server);
     let upkeep = actix_web::rt::spawn(keep_metrics_up());

@@ -1,4 +1,5 @@
-//! Lives here: TCP sockets as the system sees them: listening, and what is asked of each connection.
+//! Lives here: TCP sockets as the system sees them: how many there may be, listening, and what is
+//! asked of each connection.
 //! Not here: what runs over them (`gateway`, `http`).
 
 use std::any::Any;
@@ -7,12 +8,40 @@ use std::net::{SocketAddr, TcpListener};
 use std::time::Duration;
 
 use actix_web::rt::net::TcpStream;
+use rustix::process::{Resource, Rlimit, getrlimit, setrlimit};
 use socket2::{Domain, SockRef, Socket, Type};
 
 use crate::config::Gateway;
 
 /// Connections that may wait to be accepted: a crowd that comes back after a restart.
 const BACKLOG: i32 = 4_096;
+
+/// Files that a process has open besides sockets: the store, the journal, the log, and room.
+const OTHER_FILES: u64 = 256;
+
+/// Raises the system's limit of open files towards what so many sockets need. Says in the log when
+/// that is not allowed.
+pub(crate) fn allow_sockets(sockets: usize) {
+    let wanted = sockets as u64 + OTHER_FILES;
+    let limit = getrlimit(Resource::Nofile);
+    if limit.current.is_none_or(|current| current >= wanted) {
+        return;
+    }
+    let allowed = limit.maximum.map_or(wanted, |maximum| maximum.min(wanted));
+    let raised = Rlimit {
+        current: Some(allowed),
+        maximum: limit.maximum,
+    };
+    if let Err(error) = setrlimit(Resource::Nofile, raised) {
+        tracing::warn!(%error, wanted, "the limit of open files could not be raised");
+    } else if allowed < wanted {
+        tracing::info!(
+            allowed,
+            wanted,
+            "the system allows fewer open files than gateway.max_sockets needs; raise `ulimit -Hn`"
+        );
+    }
+}
 
 /// Listens on an address.
 ///

@@ -5,6 +5,7 @@ use std::io::{BufRead, BufReader, Read};
 use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Output, Stdio};
+use std::time::{Duration, Instant};
 
 use serde_json::json;
 
@@ -127,6 +128,29 @@ fn sigint_stops_too_and_the_data_can_be_opened_again() {
         let (code, log) = process.end();
         assert_eq!(code, Some(0), "{log}");
     }
+}
+
+#[test]
+fn a_second_signal_ends_it_at_once() {
+    let data = tempfile::tempdir().unwrap();
+    let process = Process::start(data.path(), &[]);
+    let mut deaf = Client::connect(process.address, Codec::Json);
+    deaf.hello("deaf");
+    // Its answers have nowhere to go, so the graceful stop would take its limit of 10 s.
+    let words = "x".repeat(2_000);
+    deaf.refuse_to_read(|_| json!({ "say": words }));
+    let begun = Instant::now();
+    process.signal("-TERM");
+    while get(process.address, "/readyz", "").status != 503 {}
+    process.signal("-TERM");
+    let (code, log) = process.end();
+    assert_eq!(code, Some(1), "{log}");
+    assert!(log.contains("stopped at once"), "{log}");
+    assert!(
+        begun.elapsed() < Duration::from_secs(8),
+        "{:?}",
+        begun.elapsed()
+    );
 }
 
 #[test]

@@ -14,6 +14,7 @@
 
 mod binary;
 mod commands;
+mod drain;
 mod endpoints;
 mod flood;
 mod handshake;

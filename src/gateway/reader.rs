@@ -37,6 +37,9 @@ pub(super) async fn read<W: World>(
         Err(end) => end,
     };
     guard.0.end(end);
+    // What is left of the socket is held, not read: once the payload is dropped, the dispatcher
+    // reads and throws away all that a client cares to send, for as long as it takes no answer.
+    guard.0.written().await;
 }
 
 /// Ends the socket when its reader panics: it would hang otherwise.
@@ -57,16 +60,20 @@ struct Reader<W: World> {
     decoder: Decoder,
     limits: config::Gateway,
     bucket: Bucket,
+    /// When the socket was last read: near enough for rates, and asked for once per read.
+    now: Instant,
 }
 
 impl<W: World> Reader<W> {
     fn new(socket: Rc<Socket<W>>, payload: Payload, limits: config::Gateway) -> Self {
+        let now = Instant::now();
         Self {
             socket,
             payload,
             decoder: Decoder::new(limits.max_message_bytes),
-            bucket: Bucket::new(Instant::now()),
+            bucket: Bucket::new(now),
             limits,
+            now,
         }
     }
 
@@ -174,6 +181,7 @@ impl<W: World> Reader<W> {
         };
         match chunk {
             Some(Ok(bytes)) => {
+                self.now = Instant::now();
                 self.decoder.push(&bytes);
                 Ok(())
             }
@@ -217,7 +225,7 @@ impl<W: World> Reader<W> {
             per_second: self.limits.messages_per_second,
             burst: self.limits.message_burst,
         };
-        if self.bucket.take(rate, Instant::now()) {
+        if self.bucket.take(rate, self.now) {
             return Ok(());
         }
         let words = format!(

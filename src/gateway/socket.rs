@@ -34,6 +34,9 @@ pub(super) struct Socket<W: World> {
     /// Tells the reader that there is nothing more to read for.
     gone: Notify,
     over: Cell<bool>,
+    /// Tells the reader that the last words are written, or never will be.
+    written: Notify,
+    all_written: Cell<bool>,
     _permit: Permit,
 }
 
@@ -85,6 +88,8 @@ impl<W: World> Socket<W> {
             writer: Cell::default(),
             gone: Notify::new(),
             over: Cell::default(),
+            written: Notify::new(),
+            all_written: Cell::default(),
             _permit: permit,
         }
     }
@@ -145,6 +150,19 @@ impl<W: World> Socket<W> {
     pub(super) async fn gone(&self) {
         while !self.over.get() {
             self.gone.notified().await;
+        }
+    }
+
+    /// The writer's very end: there is nothing left to write, or nobody to write to.
+    pub(super) fn writer_ended(&self) {
+        self.all_written.set(true);
+        self.written.notify_one();
+    }
+
+    /// Waits until the writer has ended. One waiter only.
+    pub(super) async fn written(&self) {
+        while !self.all_written.get() {
+            self.written.notified().await;
         }
     }
 

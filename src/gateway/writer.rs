@@ -198,5 +198,6 @@ impl<W: World> Drop for Writer<W> {
     fn drop(&mut self) {
         // The connection is gone, whatever the reason; if nobody knew, it was the other side.
         self.socket.finish(Cause::Closed);
+        self.socket.writer_ended();
     }
 }

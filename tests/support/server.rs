@@ -71,17 +71,24 @@ impl TestServer {
         }
     }
 
-    /// Stops gracefully and starts again on the same data and port.
+    /// Stops gracefully and starts again on the same data, and another port: somebody else may
+    /// have been given the old one meanwhile.
     pub(crate) fn restart(&mut self) {
         self.stop();
-        self.config.server.listen = self.address.to_string();
-        self.running = Some(brightstar::start(Yard, &self.config, PAGE).unwrap());
+        let running = brightstar::start(Yard, &self.config, PAGE).unwrap();
+        self.address = running.address();
+        self.running = Some(running);
     }
 
     /// Stops gracefully.
     pub(crate) fn stop(&mut self) {
         assert!(self.data.path().is_dir());
         self.running.take().unwrap().stop().unwrap();
+    }
+
+    /// Begins a graceful stop and returns at once.
+    pub(crate) fn begin_stop(&mut self) {
+        self.running.as_mut().unwrap().begin_stop();
     }
 
     /// A client that has logged in as `name`.

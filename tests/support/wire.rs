@@ -3,6 +3,7 @@
 
 use std::io::{self, Read, Write};
 use std::net::{SocketAddr, TcpStream};
+use std::time::Duration;
 
 pub(crate) use protocol::Codec;
 use protocol::{ClientMessage, Hello};
@@ -17,6 +18,11 @@ pub(crate) const CLOSE: u8 = 8;
 pub(crate) const PING: u8 = 9;
 pub(crate) const PONG: u8 = 10;
 pub(crate) const FIN: u8 = 0x80;
+
+/// A write that takes longer will not get anywhere.
+const STUCK: Duration = Duration::from_millis(300);
+/// More than socket buffers and a session's lanes can hold together.
+const MOST_TAKEN: usize = 256 << 20;
 
 const MASKED: u8 = 0x80;
 const LENGTH_16: u8 = 126;
@@ -152,6 +158,29 @@ impl Client {
             let word = |at: usize| message[at].as_str().unwrap().to_owned();
             return (word(1), word(2));
         }
+    }
+
+    /// Asks for answers without ever reading them, until the server does not read any more. Gives
+    /// how many bytes the server took.
+    pub(crate) fn refuse_to_read(&mut self, command: impl Fn(u64) -> Value) -> usize {
+        self.socket.set_write_timeout(Some(STUCK)).unwrap();
+        let mut taken = 0;
+        for seq in 1.. {
+            let message = ClientMessage::<Value, Value, Value>::Command {
+                seq,
+                payload: command(seq),
+            };
+            let bytes = frame(FIN | TEXT, &message.encode(Codec::Json).unwrap());
+            if self.socket.write_all(&bytes).is_err() {
+                break;
+            }
+            taken += bytes.len();
+            assert!(
+                taken < MOST_TAKEN,
+                "so much was taken from a client that reads nothing"
+            );
+        }
+        taken
     }
 
     /// Whether the server has closed the connection, in whatever way.
