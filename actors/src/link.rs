@@ -82,7 +82,7 @@ impl<W: World> Link<W> {
         };
         self.until_open().await?;
         let settings = &self.hub.host.settings;
-        let result = match self.with(|session| session.core.admit(rate, settings)) {
+        let result = match self.with(|session| session.core.admit(rate, received, settings)) {
             Some(Ok(())) => self.take(message, received).await,
             Some(Err(refusal)) => Err(refusal),
             None => self.until_open().await,

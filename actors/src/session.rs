@@ -138,8 +138,12 @@ impl<W: World> Core<W> {
     }
 
     /// Counts a message against its rate.
-    pub(crate) fn admit(&mut self, rate: Rate, settings: &Settings) -> Result<(), Refusal> {
-        let now = Instant::now();
+    pub(crate) fn admit(
+        &mut self,
+        rate: Rate,
+        now: Instant,
+        settings: &Settings,
+    ) -> Result<(), Refusal> {
         let (bucket, limit, name) = match rate {
             Rate::Commands => (
                 &mut self.command_rate,

@@ -22,7 +22,7 @@ pub(crate) struct Closed(Option<Refusal>);
 
 /// Frames for which an entity may be between two regions: said to have left the one, and not yet
 /// shown by the other.
-const CROSSING: u64 = 10;
+const CROSSING: u64 = 60;
 
 /// What a client knows of an entity.
 #[derive(Debug, Clone, PartialEq)]

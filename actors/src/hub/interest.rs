@@ -278,3 +278,6 @@ impl Slot {
         }
     }
 }
+
+#[cfg(test)]
+mod tests;

@@ -185,14 +185,11 @@ mod tests {
     use crate::region::Shared;
     use crate::void::{self, Void};
 
+    type VoidHub = Rc<HubCore<Void>>;
+
     /// Two hubs on one thread, without their actors, so that the test says what comes when; and a
     /// session at the first.
-    fn two_hubs() -> (
-        Arc<Host<Void>>,
-        Rc<HubCore<Void>>,
-        Rc<HubCore<Void>>,
-        SessionId,
-    ) {
+    fn two_hubs() -> (Arc<Host<Void>>, VoidHub, VoidHub, SessionId) {
         let host = void::host();
         let (a, b) = (
             HubCore::new(Arc::clone(&host)),
