@@ -7,7 +7,7 @@
 use std::net::{SocketAddr, TcpListener};
 use std::path::Path;
 use std::sync::Arc;
-use std::sync::mpsc::{SyncSender, sync_channel};
+use std::sync::mpsc::{Receiver, RecvTimeoutError, SyncSender, sync_channel};
 use std::thread::{Builder, JoinHandle};
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 use std::{fmt, io};
@@ -18,7 +18,7 @@ use actix_web::{App, HttpServer};
 use actors::{Post, Runtime};
 use tokio::sync::oneshot;
 use tokio::time::{Instant, timeout, timeout_at};
-use world_data::{Engine, OpenError, World};
+use world_data::{Effect, EffectSink, Engine, OpenError, World};
 
 use crate::config::{Config, ConfigError};
 use crate::gateway::Doors;
@@ -37,6 +37,9 @@ const HTTP_CONNECTIONS: usize = 1_024;
 const WRITE_AHEAD_BYTES: usize = 1;
 /// How often the exporter of metrics tidies up.
 const UPKEEP_INTERVAL: Duration = Duration::from_secs(5);
+
+/// What threads that were told to end may take to let go of the engine.
+const RELEASE_LIMIT: Duration = Duration::from_secs(5);
 
 /// Why a server did not start.
 #[derive(Debug, thiserror::Error)]
@@ -101,7 +104,11 @@ pub fn start<W: World>(
         .local_addr()
         .map_err(|error| StartError::Listen(address, error))?;
     let post = Post::new();
-    let sink: Arc<dyn world_data::EffectSink> = Arc::<Post>::clone(&post);
+    let (open, released) = sync_channel(0);
+    let sink = Arc::new(Sink {
+        post: Arc::clone(&post),
+        _open: open,
+    });
     let data = &config.server.data;
     let engine = Engine::open(
         Path::new(data),
@@ -129,7 +136,7 @@ pub fn start<W: World>(
         post,
     };
     let thread = Builder::new().name("server".to_owned()).spawn(move || {
-        let result = serve(&engine, parts, &ready, stopped);
+        let result = serve(engine, &released, parts, &ready, stopped);
         // Nobody waits for the end any more: then nobody has to be told.
         at_end.send(()).unwrap_or_default();
         result
@@ -208,19 +215,39 @@ struct Parts<W: World> {
     post: Arc<Post>,
 }
 
+/// Where the engine's effects go. The engine alone holds it, until it is dropped.
+struct Sink {
+    post: Arc<Post>,
+    _open: SyncSender<()>,
+}
+
+impl EffectSink for Sink {
+    fn deliver(&self, effects: Vec<Effect>) {
+        self.post.deliver(effects);
+    }
+}
+
 /// Runs the server on this thread until it is stopped, then closes the engine.
+///
+/// `released` is disconnected when nobody has the engine any more.
 fn serve<W: World>(
-    engine: &Engine,
+    engine: Engine,
+    released: &Receiver<()>,
     parts: Parts<W>,
     ready: &SyncSender<io::Result<()>>,
     stopped: oneshot::Receiver<()>,
 ) -> io::Result<()> {
     let system = System::new();
-    let result = system.block_on(run(engine, parts, ready, stopped));
+    let result = system.block_on(run(&engine, parts, ready, stopped));
     System::current().stop();
     let ended = system.run();
     engine.close();
     tracing::info!(epoch = engine.durable_epoch(), "stopped");
+    drop(engine);
+    // Threads that were told to end may hold the engine, and so the folder, a moment longer.
+    if released.recv_timeout(RELEASE_LIMIT) != Err(RecvTimeoutError::Disconnected) {
+        tracing::warn!("the data folder is not free yet: somebody still has the engine");
+    }
     result.and(ended)
 }
 

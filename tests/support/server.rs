@@ -3,8 +3,9 @@
 
 use std::io::{Read, Write};
 use std::net::{SocketAddr, TcpStream};
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
+use brightstar::server::StartError;
 use brightstar::{Asset, Config, Running};
 use tempfile::TempDir;
 
@@ -75,7 +76,19 @@ impl TestServer {
     /// have been given the old one meanwhile.
     pub(crate) fn restart(&mut self) {
         self.stop();
-        let running = brightstar::start(Yard, &self.config, PAGE).unwrap();
+        let begun = Instant::now();
+        let running = loop {
+            match brightstar::start(Yard, &self.config, PAGE) {
+                Ok(running) => break running,
+                // A process that another test spawned just now has our lock's descriptor until it
+                // has become itself.
+                Err(StartError::Open(_, error)) if begun.elapsed() < PATIENCE => {
+                    assert!(error.to_string().contains("another process"), "{error}");
+                    std::thread::yield_now();
+                }
+                Err(error) => panic!("{error}"),
+            }
+        };
         self.address = running.address();
         self.running = Some(running);
     }

@@ -207,7 +207,6 @@ pub(crate) struct Shared {
     pub(crate) map: Map,
     pub(crate) kinds: Kinds,
     pub(crate) options: Options,
-    pub(crate) sink: Arc<dyn EffectSink>,
     pub(crate) clock: Clock,
     pub(crate) table: ArcSwap<Table>,
     pub(crate) table_version: AtomicU64,
@@ -233,6 +232,8 @@ pub(crate) struct Shared {
     ids: Mutex<IdBlock>,
     pub(crate) pause: Option<Pause>,
     pub(crate) metrics: Metrics,
+    /// The last field: dropped when the folder is free again, which is how its owner learns it.
+    pub(crate) sink: Arc<dyn EffectSink>,
 }
 
 /// What `Shared` begins with.
