@@ -1,8 +1,11 @@
 //! Lives here: what must hold in the meadow whatever players do, however it is cut into regions.
 //! Not here: the single rules (`rules`).
 
-use meadow::{Meadow, SPEED};
+use std::sync::atomic::{AtomicBool, Ordering};
+
+use meadow::{Command, Meadow, SPEED};
 use proptest::prelude::*;
+use world_data::{Call, Class, Task, World};
 
 use crate::stage::Stage;
 
@@ -172,4 +175,57 @@ fn genesis_makes_the_whole_meadow_and_its_gold_is_known() {
         .map(|well| well.distance(home))
         .fold(f64::MAX, f64::min);
     assert!(village < 40.0, "players begin in a village");
+}
+
+/// A tick looks at a walker and then takes her over the border by a task of its own. Gold that was
+/// given in between was overwritten by what the tick had seen.
+#[test]
+fn gold_given_to_a_walker_on_a_border_is_not_lost() {
+    const GOLD: u64 = 3000;
+    let mut stage = Stage::new(Meadow::bare(), 5);
+    stage.play("ann at 1023.9 500");
+    stage.play("bob at 100 100");
+    stage.play(&format!("coin c of {GOLD} at 100 100"));
+    stage.play(r#"bob {"pick": @c}"#);
+    let to = stage.id("ann").raw();
+    let (engine, bob) = stage.understudy("bob");
+    let done = AtomicBool::new(false);
+    let mut crossings = 0;
+    let given = std::thread::scope(|scope| {
+        let giver = scope.spawn(|| {
+            let (mut worker, world, mut given) = (engine.worker(), Meadow::bare(), 0);
+            let call = Call {
+                kind: "command",
+                class: Class::Durable,
+                origin: &"a test",
+            };
+            let give = Command::Give { to, gold: 1 };
+            for _ in 0..GOLD {
+                let body = |task: &mut Task<'_>| world.command(task, &bob, &give);
+                // The stage's clock jumps, so a gift may exceed its time; then it leaves no trace.
+                given += u64::from(worker.execute(call, body, |_| None).fault.is_none());
+            }
+            done.store(true, Ordering::Relaxed);
+            given
+        });
+        let mut east = false;
+        while !done.load(Ordering::Relaxed) {
+            // She arrives in one step, beyond the border, which changes her and moves her.
+            east = !east;
+            stage.play(&format!(
+                r#"ann steers {{"go": [{}, 500]}}"#,
+                if east { 1024.1 } else { 1023.9 }
+            ));
+            let before = stage.position("ann").x < 1024.0;
+            stage.tick();
+            crossings += u32::from(before != (stage.position("ann").x < 1024.0));
+        }
+        giver.join().unwrap()
+    });
+    assert!(given > GOLD / 2, "{given} were given");
+    assert!(crossings > 10, "she crossed {crossings} times");
+    assert_eq!(
+        (stage.purse("ann"), stage.purse("bob")),
+        (given, GOLD - given)
+    );
 }

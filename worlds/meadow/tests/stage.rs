@@ -296,6 +296,16 @@ impl Stage {
         self.task(|_, task| task.position(id)).unwrap()
     }
 
+    /// What another thread needs to act as a player: the engine, and who the player is.
+    pub(crate) fn understudy(&self, who: &str) -> (Engine, Caller) {
+        (self.engine.clone(), self.callers[who].clone())
+    }
+
+    /// The id of somebody or something.
+    pub(crate) fn id(&self, name: &str) -> ObjectId {
+        self.names[name]
+    }
+
     /// What is in a player's purse.
     pub(crate) fn purse(&mut self, name: &str) -> u64 {
         let player = Ref::<Player>::new(self.names[name]);
