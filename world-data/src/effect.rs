@@ -79,6 +79,8 @@ pub enum Effect {
     LoginFailed {
         /// Who.
         session: SessionId,
+        /// How it ended: only what the world refused is final.
+        fault: Fault,
         /// Why, for the client.
         message: String,
     },

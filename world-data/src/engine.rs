@@ -444,9 +444,12 @@ impl Engine {
 
 fn failure(shared: &Arc<Shared>) -> Arc<dyn Fn(String) + Send + Sync> {
     let shared = Arc::downgrade(shared);
-    Arc::new(move |why| match shared.upgrade() {
-        Some(shared) => shared.fail(why),
-        None => tracing::error!(why, "the store failed after the engine was dropped"),
+    Arc::new(move |why| {
+        if let Some(shared) = shared.upgrade() {
+            shared.fail(why);
+        } else {
+            tracing::error!(why, "the store failed after the engine was dropped");
+        }
     })
 }
 

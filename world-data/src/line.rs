@@ -26,6 +26,7 @@ impl Point {
     }
 
     /// The point at most `step` metres from here on the straight way to `target`.
+    #[must_use]
     pub fn towards(self, target: Self, step: f64) -> Self {
         let distance = self.distance(target);
         if distance <= step {

@@ -592,12 +592,7 @@ impl<'w> Runner<'w> {
     fn settle(&mut self, mut lay: impl FnMut(usize, &mut State, Settled<'_>)) {
         for undo in self.run.undo.drain(..) {
             match undo {
-                Undo::Value { held, slot, .. } => {
-                    let state = &mut *self.held[held].state;
-                    lay(held, state, Settled::Put(slot));
-                    state.tell(slot, News::Changed);
-                }
-                Undo::Created { held, slot, .. } => {
+                Undo::Value { held, slot, .. } | Undo::Created { held, slot, .. } => {
                     let state = &mut *self.held[held].state;
                     lay(held, state, Settled::Put(slot));
                     state.tell(slot, News::Changed);

@@ -170,7 +170,8 @@ impl Signal {
     }
 
     pub(crate) fn set_thread(&self, thread: Thread) {
-        let _ = self.thread.set(thread);
+        let set = self.thread.set(thread);
+        debug_assert!(set.is_ok(), "a committer is started once");
     }
 
     /// For a committer that is stepped by hand: it is idle between two steps, and not within one.

@@ -22,9 +22,7 @@ struct Counters {
 
 impl Counters {
     fn new(kind: &'static str) -> Self {
-        let ended = |outcome: &'static str| {
-            counter!("brightstar_tasks_total", "kind" => kind, "outcome" => outcome)
-        };
+        let ended = |outcome: &'static str| counter!("brightstar_tasks_total", "kind" => kind, "outcome" => outcome);
         Self {
             committed: ended("committed"),
             refused: ended("refused"),

@@ -190,12 +190,11 @@ impl Worker {
         self.run.begin(&self.shared, 0, 0, u64::MAX);
         let mut on = Runner::new(&self.shared, &self.table, &mut self.run);
         let spot = on.locate(id).ok().flatten();
-        let watch = spot.filter(|_| id.is_entity()).map(|spot| {
+        spot.filter(|_| id.is_entity()).map(|spot| {
             let slot = on.slot(spot);
             let at = slot.at;
             Arc::clone(slot.watch.get_or_insert_with(|| Arc::new(Watch::new(at))))
-        });
-        watch
+        })
     }
 
     /// Drops idle homes until memory is under its limit; waits for a checkpoint when too much is

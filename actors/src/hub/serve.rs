@@ -103,11 +103,17 @@ impl<W: World> HubCore<W> {
                 }
                 Effect::Close { message, .. } => closed.push((id, message)),
                 Effect::LoggedIn { you, .. } => self.logged_in(session, you),
-                Effect::LoginFailed { message, .. } => {
+                Effect::LoginFailed { fault, message, .. } => {
                     sessions.remove(&id);
                     self.host.post.forget(id);
                     self.host.accounts.gone(id);
-                    self.entered(id, Err(Refusal::bad_login(message)));
+                    let code = match fault {
+                        Fault::Refused => ErrorCode::BadLogin,
+                        // The account may be fine: the client may try again.
+                        Fault::Timeout => ErrorCode::Overloaded,
+                        Fault::Failed => ErrorCode::Internal,
+                    };
+                    self.entered(id, Err(Refusal::new(code, message)));
                 }
             }
         }

@@ -160,8 +160,15 @@ impl<W: World> Work<W> {
 fn login<W: World>(host: &Host<W>, worker: &mut Worker, shared: &Shared) {
     let _count = Count(&shared.executed);
     let session = shared.caller.session;
-    let failed = |message: String| Effect::LoginFailed { session, message };
-    let owed = Otherwise::new(|| host.post.deliver(vec![failed("the login failed".into())]));
+    let failed = |fault, message| Effect::LoginFailed {
+        session,
+        fault,
+        message,
+    };
+    let owed = Otherwise::new(|| {
+        let told = failed(Fault::Failed, "the login failed".to_owned());
+        host.post.deliver(vec![told]);
+    });
     worker.execute(
         call(
             "login",
@@ -176,7 +183,7 @@ fn login<W: World>(host: &Host<W>, worker: &mut Worker, shared: &Shared) {
             owed.done.set(true);
             Some(match done {
                 Done::Committed(you) => Effect::LoggedIn { session, you },
-                Done::Ended(_, message) => failed(message),
+                Done::Ended(fault, message) => failed(fault, message),
             })
         },
     );
