@@ -15,7 +15,8 @@ use world_data::{Done, Engine, Fault, ObjectId, Options, Rng, Worker};
 use crate::draw::{Sort, program};
 use crate::ground::{Ground, Heard, call, folder, options, session};
 use crate::model::Model;
-use crate::programs::{OnEngine, Saw, run};
+use crate::on_engine::OnEngine;
+use crate::programs::{Saw, run};
 use crate::snapshot::{difference, snapshot, walkers};
 
 /// Histories that are tried in memory, and on disk.

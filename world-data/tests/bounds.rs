@@ -142,7 +142,8 @@ fn g8_a_world_may_be_larger_than_memory() {
 fn g8_a_task_has_no_more_effects_than_allowed() {
     let dir = folder(true);
     let heard = Arc::new(Heard::default());
-    let engine = Engine::open(dir.path(), &Ground, options(), heard.clone()).unwrap();
+    let engine =
+        Engine::open(dir.path(), &Ground, options(), Arc::clone(&heard) as Arc<_>).unwrap();
     let mut worker = engine.worker();
     let mut send = |times| {
         run(&mut worker, |task| {

@@ -38,7 +38,7 @@ fn a_failing_sync_is_told_once_and_nothing_commits_after_it() {
         &Ground,
         options,
         Arc::new(NoClients),
-        faults.clone(),
+        Arc::clone(&faults),
     )
     .unwrap();
     let mut worker = engine.worker();

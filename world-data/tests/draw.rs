@@ -63,9 +63,8 @@ pub(crate) fn program(rng: &mut Rng, sort: Sort) -> Program {
         Sort::Walk => walk(rng),
         Sort::Lazy => lazy(rng),
         Sort::Churn => churn(rng),
-        Sort::Mixed => mixed(rng),
         Sort::Doomed if rng.bool() => churn(rng),
-        Sort::Doomed => mixed(rng),
+        Sort::Mixed | Sort::Doomed => mixed(rng),
     };
     let end = match sort {
         Sort::Doomed => match rng.u32(0..3) {
@@ -136,6 +135,11 @@ fn lazy(rng: &mut Rng) -> Vec<Op> {
         0 => ops.push(Op::Get(what)),
         1 => ops.push(Op::Add(steady(rng), 0)),
         2 => ops.push(Op::Send(7)),
+        // Within a region it waits; over a border it does not.
+        4 => {
+            let who = walker(rng);
+            ops = vec![Op::Add(who, 0), Op::Place(who, point(rng))];
+        }
         // A write that waits, told of by a task that only reads, is what a crash must not take back.
         3 => ops = vec![Op::Get(what), Op::Nearby(point(rng), 30.0)],
         _ => {}

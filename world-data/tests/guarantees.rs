@@ -139,7 +139,8 @@ fn failures() -> [(&'static str, Fault); 6] {
 fn g2_a_task_that_does_not_commit_leaves_no_trace() {
     let dir = folder(true);
     let heard = Arc::new(Heard::default());
-    let engine = Engine::open(dir.path(), &Ground, options(), heard.clone()).unwrap();
+    let engine =
+        Engine::open(dir.path(), &Ground, options(), Arc::clone(&heard) as Arc<_>).unwrap();
     let mut worker = engine.worker();
     let known = walkers(&mut worker);
     let before = snapshot(&mut worker, &known).unwrap();
@@ -224,7 +225,8 @@ fn g3_strict_effects_leave_when_their_epoch_is_on_disk() {
         engine: Mutex::new(None),
         replies: Mutex::default(),
     });
-    let engine = Engine::open(dir.path(), &Ground, options(), early.clone()).unwrap();
+    let engine =
+        Engine::open(dir.path(), &Ground, options(), Arc::clone(&early) as Arc<_>).unwrap();
     *early.engine.lock() = Some(engine.clone());
     let epochs = Mutex::new(vec![0; 1 + (THREADS as usize) * 200]);
     std::thread::scope(|threads| {
@@ -269,9 +271,9 @@ fn until_the_disk_fails(durability: Durability, syncs: u64) -> Vec<(u64, Vec<u64
         regions: 16,
         ..options()
     };
-    let (at, sink) = (dir.path(), heard.clone());
+    let (at, sink) = (dir.path(), Arc::clone(&heard) as Arc<_>);
     let engine =
-        Engine::open_with_faults(at, &Ground, options.clone(), sink, faults.clone()).unwrap();
+        Engine::open_with_faults(at, &Ground, options.clone(), sink, Arc::clone(&faults)).unwrap();
     faults.crash_after(syncs);
     std::thread::scope(|threads| {
         for key in 0..THREADS {
@@ -348,7 +350,8 @@ fn g5_a_session_hears_in_commit_order() {
             regions: 16,
             ..options()
         };
-        let engine = Engine::open(dir.path(), &Ground, options, heard.clone()).unwrap();
+        let engine =
+            Engine::open(dir.path(), &Ground, options, Arc::clone(&heard) as Arc<_>).unwrap();
         std::thread::scope(|threads| {
             for thread in 0..THREADS {
                 let mut worker = engine.worker();

@@ -275,7 +275,7 @@ impl<'h, K: Hash + Eq + std::fmt::Debug> Checker<'h, K> {
                 Some(entry) => format!("task {task} {:?}", entry.acts),
                 None => "a moment".into(),
             };
-            text += &format!("\n  {} {why} {}", name(*from), name(*to));
+            text = format!("{text}\n  {} {why} {}", name(*from), name(*to));
         }
         text
     }

@@ -8,6 +8,13 @@
     clippy::unwrap_used,
     reason = "in a test the line that failed is the message"
 )]
+#![allow(clippy::print_stdout, reason = "a run tells its seeds and its counts")]
+#![allow(
+    clippy::unit_arg,
+    reason = "a closure that adds to a number reads best as one expression"
+)]
+#![allow(clippy::cast_possible_wrap, reason = "numbers here are small")]
+#![allow(clippy::float_cmp, reason = "what was stored comes back to the bit")]
 
 mod agreement;
 mod baton;
@@ -20,8 +27,11 @@ mod ground;
 mod guarantees;
 mod history;
 mod model;
+mod on_engine;
 mod palette;
 mod programs;
 mod properties;
+mod replay;
+mod seeds;
 mod simulation;
 mod snapshot;

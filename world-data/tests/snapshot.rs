@@ -33,7 +33,7 @@ pub(crate) fn snapshot(worker: &mut Worker, known: &[ObjectId]) -> Result<Model,
     let (model, seen) = must(worker, |task| {
         let mut seen = Vec::new();
         task.nearby(everywhere, MAP.metres(), |entity| {
-            seen.push((entity.id(), entity.at()))
+            seen.push((entity.id(), entity.at()));
         })?;
         let mut ids: BTreeSet<ObjectId> = known.iter().copied().collect();
         ids.extend(seen.iter().map(|(id, _)| *id));
