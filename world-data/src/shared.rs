@@ -354,7 +354,8 @@ impl Shared {
         region.flagged.store(true, Ordering::SeqCst);
         lane.enter(self.epoch.load(Ordering::SeqCst));
         lane.open.entries.push(entry);
-        drop(lane);
+        self.pause();
+        // While the lane is locked: whoever commits to it next takes the committer for awake.
         if news {
             self.signal.wake();
         }
