@@ -15,7 +15,7 @@ use std::time::Duration;
 use tokio::time::Instant;
 
 /// A server is ready within this time, recovery included.
-const READY_LIMIT: Duration = Duration::from_secs(60);
+const READY_LIMIT: Duration = Duration::from_mins(1);
 /// How long to wait until a server that is not ready yet is asked again.
 const READY_POLL: Duration = Duration::from_millis(5);
 /// How often a campaign kills, unless `BRIGHTSTAR_KILLS` says otherwise.

@@ -302,7 +302,7 @@ async fn check(host: &Host, players: &mut [Player], before: &mut [i64]) -> usize
         assert_eq!(*balance, BALANCE + expected, "shared account {account}");
     }
     let total = ask(&mut socket, Command::Total).await;
-    assert_eq!(total, json!(ACCOUNTS as i64 * BALANCE), "total");
+    assert_eq!(total, json!(ACCOUNTS.cast_signed() * BALANCE), "total");
     done
 }
 

@@ -33,7 +33,7 @@ const JITTER_US: std::ops::Range<u64> = 0..5_000;
 /// What one kill, restart and check may take.
 const ROUND_LIMIT: Duration = Duration::from_secs(90);
 /// What it may take until every player has found a coin.
-const GATHER_LIMIT: Duration = Duration::from_secs(120);
+const GATHER_LIMIT: Duration = Duration::from_mins(2);
 
 /// Everybody between two rounds.
 struct Ring {
