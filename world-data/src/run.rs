@@ -1,8 +1,11 @@
-//! Lives here: one run of a task: the regions it holds, its undo log, finding objects, undoing and
-//! settling its writes. Not here: what an author calls (`task`), attempts (`engine`).
+//! Lives here: one run of a task: the regions it holds, its undo log, finding and changing objects,
+//! undoing. Not here: how its writes come to count (`settle`), what an author calls (`task`),
+//! attempts (`worker`).
 //!
 //! Invariant: after `undo` every region held is exactly as the run found it, but for homes that
 //! were read from LMDB meanwhile.
+
+mod settle;
 
 use std::collections::BTreeMap;
 use std::sync::atomic::Ordering;
@@ -11,8 +14,6 @@ use parking_lot::MutexGuard;
 use smallvec::SmallVec;
 
 use crate::effect::Effect;
-use crate::engine::{Class, Durability, Gone};
-use crate::lane::{Entry, Lane, Numbered};
 use crate::line::{Home, Point};
 use crate::object::{ObjectId, Value};
 use crate::record;
@@ -20,8 +21,8 @@ use crate::region::{News, Slot, State};
 use crate::shared::{IdRange, Shared, Table};
 use crate::task::Stop;
 
-/// Entries and effects that one lane may hold before the worker waits for the committer.
-const LANE_LIMIT: usize = 1_000_000;
+pub(crate) use settle::flush_lazy;
+
 /// Tries to find an entity that others keep moving, before the run is stopped.
 const CHASE_LIMIT: usize = 64;
 
@@ -483,238 +484,6 @@ impl<'w> Runner<'w> {
         self.run.effects.clear();
         self.run.structural = false;
     }
-
-    /// Makes the run's writes count and hands its effects on; returns the epoch it belongs to.
-    pub(crate) fn commit(&mut self, class: Class) -> u64 {
-        let shared = self.shared;
-        let writes = !self.run.undo.is_empty();
-        let tells = !self.run.effects.is_empty();
-        if shared.store.is_none() {
-            self.settle(|_, _, _| {});
-            self.deliver();
-            return 0;
-        }
-        if !writes && !tells {
-            return shared.epoch.load(Ordering::SeqCst);
-        }
-        let held = self.held.len();
-        let may_wait = held == 1 && !self.run.structural && !tells;
-        if class == Class::Lazy && may_wait && !self.has_waited() {
-            self.settle_lazily();
-            return shared.epoch.load(Ordering::SeqCst);
-        }
-        if !writes && !self.run.read_lazy {
-            let relaxed = shared.options.durability == Durability::Relaxed;
-            if relaxed || shared.signal.is_quiet() {
-                self.deliver();
-                return shared.durable.load(Ordering::SeqCst);
-            }
-        }
-        self.commit_to_lanes()
-    }
-
-    /// Whether lazy writes of the first region held have waited for long enough.
-    fn has_waited(&self) -> bool {
-        self.table.regions[self.held[0].region].has_waited(self.run.now_ms)
-    }
-
-    fn deliver(&mut self) {
-        if !self.run.effects.is_empty() {
-            self.shared
-                .sink
-                .deliver(std::mem::take(&mut self.run.effects));
-        }
-    }
-
-    fn commit_to_lanes(&mut self) -> u64 {
-        let (shared, table) = (self.shared, self.table);
-        let writes = !self.run.undo.is_empty();
-        if self.held.is_empty() {
-            // It touched nothing, yet has something to tell.
-            let state = self.wait_for(0);
-            self.held.push(Held { region: 0, state });
-        }
-        let mut lanes: SmallVec<[MutexGuard<'_, Lane>; 4]> = self
-            .held
-            .iter()
-            .map(|held| shared.lock(&table.regions[held.region].lane))
-            .collect();
-        let mut news = false;
-        for (lane, held) in lanes.iter_mut().zip(&self.held) {
-            if !lane.told {
-                lane.told = true;
-                table.regions[held.region]
-                    .flagged
-                    .store(true, Ordering::SeqCst);
-                news = true;
-            }
-        }
-        shared.pause();
-        // After the flags: either the committer saw them, or this is already the next epoch.
-        let epoch = shared.epoch.load(Ordering::SeqCst);
-        for lane in &mut lanes {
-            lane.enter(epoch);
-        }
-        shared.pause();
-        self.settle(|held, state, change| lay(&mut lanes[held], state, epoch, change));
-        if writes || self.run.read_lazy {
-            for (lane, Held { region, state }) in lanes.iter_mut().zip(self.held.iter_mut()) {
-                flush_lazy(state, lane, epoch);
-                table.regions[*region]
-                    .lazy_since
-                    .store(0, Ordering::Relaxed);
-            }
-        }
-        let strict = shared.options.durability == Durability::Strict;
-        if strict && !self.run.effects.is_empty() {
-            let number = shared.commits.fetch_add(1, Ordering::SeqCst);
-            let effects = self.run.effects.drain(..);
-            lanes[0]
-                .open
-                .effects
-                .extend(effects.map(|effect| Numbered { number, effect }));
-        }
-        let full = lanes[0].open.entries.len() + lanes[0].open.effects.len() > LANE_LIMIT;
-        drop(lanes);
-        shared.pause();
-        if news {
-            shared.signal.wake();
-        }
-        self.deliver();
-        if full {
-            self.held.clear();
-            shared.wait_durable(epoch);
-        }
-        epoch
-    }
-
-    /// Ends the undo log: each write is shown to `lay` with its region, then to observers.
-    fn settle(&mut self, mut lay: impl FnMut(usize, &mut State, Settled<'_>)) {
-        for undo in self.run.undo.drain(..) {
-            match undo {
-                Undo::Value { held, slot, .. } | Undo::Created { held, slot, .. } => {
-                    let state = &mut *self.held[held].state;
-                    lay(held, state, Settled::Put(slot));
-                    state.tell(slot, News::Changed);
-                }
-                Undo::At {
-                    held, slot, home, ..
-                } => {
-                    let state = &mut *self.held[held].state;
-                    lay(held, state, Settled::Put(slot));
-                    let moved = &state.slots[slot as usize];
-                    let id = moved.id;
-                    // Empty: it went on to another region, or was removed.
-                    let to = match &moved.value {
-                        Some(_) => Some(moved.home),
-                        None => self.shared.places.get(id),
-                    };
-                    if to == Some(home) {
-                        state.tell(slot, News::Moved);
-                    } else {
-                        lay(held, state, Settled::Left(home));
-                        let from = home;
-                        state.feed.left(Gone { id, from, to });
-                        state.tell(slot, News::Changed);
-                    }
-                }
-                Undo::Taken { held, at, slot, to } => {
-                    let state = &mut *self.held[held].state;
-                    lay(held, state, Settled::Taken(&slot, to.is_none()));
-                    state.free(at);
-                    if slot.id.is_entity() {
-                        if to.is_none() {
-                            self.shared.places.forget(slot.id);
-                        }
-                        state.feed.left(Gone {
-                            id: slot.id,
-                            from: slot.home,
-                            to,
-                        });
-                    }
-                    if let (None, Some(watch)) = (to, &slot.watch) {
-                        watch.set_gone();
-                    }
-                }
-                Undo::Name {
-                    held, home, name, ..
-                } => {
-                    let state = &mut *self.held[held].state;
-                    lay(held, state, Settled::Name(home, name));
-                }
-            }
-        }
-    }
-
-    /// Values and positions within one region: they wait in the region.
-    fn settle_lazily(&mut self) {
-        let region = &self.table.regions[self.held[0].region];
-        region.note_lazy(self.run.now_ms);
-        self.settle(|_, state, change| match change {
-            Settled::Put(slot) => state.mark_lazy(slot),
-            Settled::Left(home) => state.note_left_lazily(home),
-            Settled::Taken(..) | Settled::Name(..) => {
-                debug_assert!(false, "structural writes are never lazy");
-            }
-        });
-    }
-}
-
-/// A write that counts.
-pub(crate) enum Settled<'a> {
-    Put(u32),
-    Left(Home),
-    Taken(&'a Slot, bool),
-    Name(Home, Box<str>),
-}
-
-fn lay(lane: &mut Lane, state: &mut State, epoch: u64, change: Settled<'_>) {
-    match change {
-        Settled::Put(slot) => lay_put(lane, state, epoch, slot),
-        Settled::Left(home) => state.note_left(home, epoch),
-        Settled::Taken(slot, removed) => {
-            lane.void(slot.lane_set, slot.lane_at);
-            if removed {
-                lane.open.entries.push(Entry::Remove {
-                    id: slot.id,
-                    home: slot.home,
-                });
-            }
-            state.note_left(slot.home, epoch);
-        }
-        Settled::Name(home, name) => {
-            let id = state
-                .names(home)
-                .and_then(|names| names.get(&name).copied());
-            lane.open.entries.push(Entry::Name { home, name, id });
-            state.note_left(home, epoch);
-        }
-    }
-}
-
-#[inline]
-fn lay_put(lane: &mut Lane, state: &mut State, epoch: u64, slot: u32) {
-    let slot = &mut state.slots[slot as usize];
-    // Empty: made and removed, or moved away, in this very task.
-    let Some(value) = &slot.value else { return };
-    let entry = Entry::Put {
-        id: slot.id,
-        place: slot.id.is_entity().then_some((slot.home, slot.at)),
-        value: Value::clone(value),
-    };
-    slot.epoch = epoch;
-    slot.lazy = false;
-    lane.lay((&mut slot.lane_set, &mut slot.lane_at), entry);
-}
-
-/// Lays all lazy writes of a region into its lane: its dirty set is always taken whole.
-pub(crate) fn flush_lazy(state: &mut State, lane: &mut Lane, epoch: u64) {
-    for slot in std::mem::take(&mut state.lazy) {
-        if state.slots[slot as usize].lazy {
-            lay_put(lane, state, epoch, slot);
-        }
-    }
-    state.flush_left(epoch);
 }
 
 /// Reads a home into memory; nothing changes when a row of it can't be read.
