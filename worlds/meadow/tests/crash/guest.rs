@@ -46,10 +46,9 @@ async fn ask(socket: &mut Socket, command: Command) -> Outcome<Value> {
 /// All gold of the meadow.
 pub(crate) async fn census(url: &str) -> u64 {
     let mut socket = connect(url, "auditor".to_owned()).await;
-    let gold = ask(&mut socket, Command::Census).await.unwrap()["gold"]
+    ask(&mut socket, Command::Census).await.unwrap()["gold"]
         .as_u64()
-        .unwrap();
-    gold
+        .unwrap()
 }
 
 /// A player: who, and what was in the purse when it was last looked into.
@@ -277,7 +276,7 @@ impl Gatherer {
             while self.open {
                 match socket.next().await {
                     Ok(Update::Reply { outcome, .. }) => {
-                        self.answered(outcome.unwrap());
+                        self.answered(&outcome.unwrap());
                         answered.send(()).await.unwrap_or_default();
                     }
                     Ok(_) => {}
@@ -288,7 +287,7 @@ impl Gatherer {
         self
     }
 
-    fn answered(&mut self, reply: Value) {
+    fn answered(&mut self, reply: &Value) {
         self.open = false;
         if let Some(coin) = self.dropped.take() {
             assert_eq!(reply["gold"], 1, "a coin is worth what was dropped");
