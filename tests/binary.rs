@@ -9,7 +9,7 @@ use std::time::{Duration, Instant};
 
 use serde_json::json;
 
-use crate::support::server::get;
+use crate::support::server::{eventually, get};
 use crate::support::wire::{Client, Codec};
 
 /// The example's binary, which `cargo test` builds beside this one.
@@ -141,7 +141,9 @@ fn a_second_signal_ends_it_at_once() {
     deaf.refuse_to_read(|_| json!({ "say": words }));
     let begun = Instant::now();
     process.signal("-TERM");
-    while get(process.address, "/readyz", "").status != 503 {}
+    eventually("it drains", || {
+        get(process.address, "/readyz", "").status == 503
+    });
     process.signal("-TERM");
     let (code, log) = process.end();
     assert_eq!(code, Some(1), "{log}");

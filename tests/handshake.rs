@@ -71,10 +71,7 @@ fn a_plain_request_for_the_websocket_is_a_bad_request() {
 fn without_a_subprotocol_json_is_spoken() {
     let server = TestServer::start();
     let (socket, _) = upgrade(server.address, None);
-    let mut client = Client {
-        socket,
-        codec: Codec::Json,
-    };
+    let mut client = Client::new(socket, Codec::Json);
     let welcome = client.hello("ann");
     assert_eq!(welcome["resumed"], json!(false));
 }

@@ -4,7 +4,7 @@
 use protocol::ClientMessage;
 use serde_json::json;
 
-use crate::support::server::TestServer;
+use crate::support::server::{TestServer, eventually};
 use crate::support::wire::{Codec, FIN, PING, PONG, TEXT, text, upgrade};
 
 #[test]
@@ -17,10 +17,9 @@ fn sockets_are_limited_and_come_back() {
     second.send(&ClientMessage::Bye);
     assert!(second.is_closed());
     drop((first, second));
-    // The server sees the ends in its own time: it is asked until it has.
-    while !upgrade(server.address, None).1.starts_with("HTTP/1.1 101") {
-        std::thread::yield_now();
-    }
+    eventually("there is room again", || {
+        upgrade(server.address, None).1.starts_with("HTTP/1.1 101")
+    });
 }
 
 #[test]

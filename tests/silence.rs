@@ -6,7 +6,7 @@ use std::net::TcpStream;
 
 use serde_json::json;
 
-use crate::support::server::{PATIENCE, TestServer};
+use crate::support::server::{PATIENCE, TestServer, eventually};
 use crate::support::wire::{Codec, FIN, PING, PONG, frame, text};
 
 #[test]
@@ -98,12 +98,9 @@ fn who_does_not_read_is_cut_off_and_disturbs_nobody() {
         assert_eq!(other.receive_kind("pong")[1], json!(nonce));
     }
     // The kernel gives it up; the gateway's own count of sockets shows it.
-    loop {
+    eventually("the deaf one is cut off", || {
         let status = server.get("/v1/status", "");
         let status: serde_json::Value = serde_json::from_str(&status.body).unwrap();
-        if status["hosts"][0]["sockets"] == 1 {
-            break;
-        }
-        std::thread::yield_now();
-    }
+        status["hosts"][0]["sockets"] == 1
+    });
 }

@@ -122,6 +122,18 @@ impl TestServer {
     }
 }
 
+/// Waits until something holds that the server sees in its own time.
+pub(crate) fn eventually(what: &str, holds: impl Fn() -> bool) {
+    let begun = Instant::now();
+    while !holds() {
+        assert!(
+            begun.elapsed() < PATIENCE,
+            "{what}: not within {PATIENCE:?}"
+        );
+        std::thread::yield_now();
+    }
+}
+
 /// `GET path` of any server.
 pub(crate) fn get(address: SocketAddr, path: &str, headers: &str) -> Answer {
     let mut socket = TcpStream::connect(address).unwrap();

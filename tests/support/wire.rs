@@ -3,7 +3,7 @@
 
 use std::io::{self, Read, Write};
 use std::net::{SocketAddr, TcpStream};
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 pub(crate) use protocol::Codec;
 use protocol::{ClientMessage, Hello};
@@ -19,6 +19,8 @@ pub(crate) const PING: u8 = 9;
 pub(crate) const PONG: u8 = 10;
 pub(crate) const FIN: u8 = 0x80;
 
+/// No client of a test lives longer.
+const LIFETIME: Duration = Duration::from_mins(1);
 /// A write that takes longer will not get anywhere.
 const STUCK: Duration = Duration::from_millis(300);
 /// More than socket buffers and a session's lanes can hold together.
@@ -34,6 +36,7 @@ const MASK: [u8; 4] = [0xA5, 0x5A, 0x0F, 0xF0];
 pub(crate) struct Client {
     pub(crate) socket: TcpStream,
     pub(crate) codec: Codec,
+    born: Instant,
 }
 
 /// A message from the server, as any JSON value.
@@ -44,7 +47,16 @@ impl Client {
     pub(crate) fn connect(address: SocketAddr, codec: Codec) -> Self {
         let (socket, head) = upgrade(address, Some(codec.subprotocol()));
         assert!(head.starts_with("HTTP/1.1 101"), "{head}");
-        Self { socket, codec }
+        Self::new(socket, codec)
+    }
+
+    /// A client on a WebSocket that is open already.
+    pub(crate) fn new(socket: TcpStream, codec: Codec) -> Self {
+        Self {
+            socket,
+            codec,
+            born: Instant::now(),
+        }
     }
 
     /// Says hello as a guest and gives the welcome.
@@ -92,6 +104,8 @@ impl Client {
 
     /// The next frame: opcode and payload; `None` when the server has closed the connection.
     pub(crate) fn frame(&mut self) -> Option<(u8, Vec<u8>)> {
+        // Frames keep coming to who waits in vain for something else.
+        assert!(self.born.elapsed() < LIFETIME, "it did not come");
         let mut head = [0; 2];
         if !self.fill(&mut head) {
             return None;
