@@ -19,7 +19,7 @@ const READY_LIMIT: Duration = Duration::from_mins(1);
 /// How long to wait until a server that is not ready yet is asked again.
 const READY_POLL: Duration = Duration::from_millis(5);
 /// How often a campaign kills, unless `BRIGHTSTAR_KILLS` says otherwise.
-const KILLS: u32 = 3;
+const KILLS: u32 = 20;
 /// The seed of a campaign, unless `BRIGHTSTAR_SEED` says otherwise.
 const SEED: u64 = 1;
 
