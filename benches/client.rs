@@ -28,7 +28,7 @@ use crate::harness::{Measure, Plan, compare, now};
 use crate::sample::{ACCOUNTS, Choice, Pair, pairs};
 
 const SOCKETS: usize = 40;
-const TRANSFERS: usize = 120_000;
+const TRANSFERS: usize = 40_000;
 /// A message that takes longer will never come.
 const PATIENCE: Duration = Duration::from_secs(30);
 const READY: &str = "listening on ";

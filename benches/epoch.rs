@@ -34,10 +34,10 @@ use crate::sample::{ACCOUNTS, Choice, Pair, pairs};
 
 /// Transfers that may wait for the disk.
 const WINDOW: usize = 2560;
-const TRANSFERS: usize = 1_000_000;
+const TRANSFERS: usize = 300_000;
 /// LMDB is slower: fewer transfers take as long.
-const HEED_TRANSFERS: usize = 100_000;
-const IDLE_TRANSFERS: usize = 400;
+const HEED_TRANSFERS: usize = 50_000;
+const IDLE_TRANSFERS: usize = 200;
 const BALANCE: i64 = 1_000_000_000;
 const ROW_BYTES: usize = 48;
 

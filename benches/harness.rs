@@ -8,11 +8,12 @@ use std::time::{Duration, Instant};
 
 use anyhow::Result;
 
-/// Rounds of a full run and of a quick one; odd, so that there is a median.
-const ROUNDS: usize = 7;
-const QUICK_ROUNDS: usize = 3;
+/// Rounds of a full run and of a quick one; odd, so that there is a median. Many short rounds say
+/// more than a few long ones: what disturbs one round leaves the next one alone.
+const ROUNDS: usize = 21;
+const QUICK_ROUNDS: usize = 5;
 /// A quick run does one part in so many.
-const QUICK_PART: usize = 40;
+const QUICK_PART: usize = 20;
 
 /// What is to be run, and how much of it.
 pub(crate) struct Plan {
@@ -78,8 +79,9 @@ pub(crate) fn compare(
         column(|row| row.1),
         column(|row| row.2),
     );
+    // The spread is that of the middle half: one round in which the machine was busy is no news.
     let middle = rounds / 2;
-    let spread = (ratio[rounds - 1] - ratio[0]) / ratio[middle] * 100.0;
+    let spread = (ratio[rounds * 3 / 4] - ratio[rounds / 4]) / ratio[middle] * 100.0;
     println!(
         "bench {id:<40} ours {:>9} floor {:>9} ratio {:.3} (median of {rounds}, spread {spread:.0} %){}",
         measure.show(ours[middle]),

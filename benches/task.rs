@@ -20,7 +20,7 @@ use crate::sample::{ACCOUNTS, ByRegion, Pair};
 
 const BALANCE: i64 = 1_000_000_000;
 const REGIONS: usize = 16;
-const TRANSFERS: usize = 400_000;
+const TRANSFERS: usize = 100_000;
 
 pub(crate) fn run(plan: &Plan) -> Result<()> {
     if !plan.wants_area("task/transfer") {

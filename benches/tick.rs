@@ -20,7 +20,7 @@ use crate::harness::{Measure, Plan, compare, median, time};
 
 const LAMBS: u64 = 10_000;
 const METRES: f64 = 2048.0;
-const TICKS: usize = 400;
+const TICKS: usize = 100;
 const SECONDS: f64 = 0.05;
 const SPEED: f64 = 4.5;
 const SEED: u64 = 7;
