@@ -11,7 +11,7 @@ use serde::Serialize;
 use world_data::World;
 
 use crate::gateway::{self, Doors, Gateway};
-use crate::page::{self, Asset};
+use crate::page::{self, Asset, look};
 use crate::{config::Config, metrics};
 
 /// The media type of Prometheus's text format.
@@ -49,10 +49,10 @@ pub(crate) fn routes<W: World>(
         .app_data(Data::new(gateway))
         .app_data(Data::new(host.clone()))
         .route("/v1/ws", web::get().to(gateway::connect::<W>))
-        .route("/v1/status", web::get().to(status::<W>))
-        .route("/healthz", web::get().to(healthz))
-        .route("/readyz", web::get().to(readyz::<W>))
-        .route("/metrics", web::get().to(metrics_page));
+        .route("/v1/status", look().to(status::<W>))
+        .route("/healthz", look().to(healthz))
+        .route("/readyz", look().to(readyz::<W>))
+        .route("/metrics", look().to(metrics_page));
     page::routes(service, page);
 }
 

@@ -8,12 +8,16 @@ use actix_web::http::header::{
     X_CONTENT_TYPE_OPTIONS,
 };
 use actix_web::web::ServiceConfig;
-use actix_web::{HttpRequest, HttpResponse, web};
+use actix_web::{HttpRequest, HttpResponse, Route, guard, web};
 
 /// What a page may do: its own scripts, styles and images, and `WebSocket`s, nothing of others.
 const POLICY: &str = "default-src 'self'; connect-src 'self' ws: wss:; img-src 'self' data:; \
                       style-src 'self' 'unsafe-inline'; object-src 'none'; base-uri 'none'; \
                       form-action 'none'; frame-ancestors 'none'";
+
+/// What a world without a page says.
+const NO_PAGE: &str = "This world has no page. Clients connect to /v1/ws; operators look at \
+                       /v1/status, /metrics, /healthz and /readyz.\n";
 
 /// One file of a world's page.
 #[derive(Debug, Clone, Copy)]
@@ -26,8 +30,16 @@ pub struct Asset {
     pub bytes: &'static [u8],
 }
 
-/// Adds a route per file.
+/// A route for those who want to see: GET, and HEAD, whose answers go without their bodies.
+pub(crate) fn look() -> Route {
+    web::route().guard(guard::Any(guard::Get()).or(guard::Head()))
+}
+
+/// Adds a route per file. A world without a page says at `/` what there is instead.
 pub(crate) fn routes(service: &mut ServiceConfig, page: &'static [Asset]) {
+    if !page.iter().any(|asset| asset.path == "/") {
+        service.route("/", look().to(async || NO_PAGE));
+    }
     for asset in page {
         // The name of the file's version: browsers ask with it, and get 304 when it is the same.
         let tag = tag(asset.bytes);
@@ -35,7 +47,7 @@ pub(crate) fn routes(service: &mut ServiceConfig, page: &'static [Asset]) {
             let response = serve(asset, &tag, &request);
             async move { response }
         };
-        service.route(asset.path, web::get().to(serve));
+        service.route(asset.path, look().to(serve));
     }
 }
 

@@ -103,6 +103,10 @@ fn sigterm_tells_clients_flushes_and_exits_0() {
     let data = tempfile::tempdir().unwrap();
     let process = Process::start(data.path(), &[]);
     assert_eq!(get(process.address, "/readyz", "").status, 200);
+    assert!(
+        get(process.address, "/", "").body.contains("no page"),
+        "field has none"
+    );
     let mut client = Client::connect(process.address, Codec::Json);
     client.hello("ann");
     process.signal("-TERM");

@@ -7,7 +7,7 @@ use std::time::{Duration, Instant};
 use brightstar::metrics::{ALL, Kind};
 use serde_json::{Value, json};
 
-use crate::support::server::TestServer;
+use crate::support::server::{TestServer, ask};
 use crate::support::wire::{CLOSE, Codec, FIN};
 
 #[test]
@@ -16,6 +16,8 @@ fn health_and_readiness() {
     assert_eq!(server.get("/healthz", "").status, 200);
     assert_eq!(server.get("/readyz", "").status, 200);
     assert_eq!(server.get("/nowhere", "").status, 404);
+    let head = ask(server.address, "HEAD", "/readyz", "");
+    assert_eq!((head.status, head.body.as_str()), (200, ""));
 }
 
 #[test]

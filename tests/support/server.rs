@@ -136,11 +136,16 @@ pub(crate) fn eventually(what: &str, holds: impl Fn() -> bool) {
 
 /// `GET path` of any server.
 pub(crate) fn get(address: SocketAddr, path: &str, headers: &str) -> Answer {
+    ask(address, "GET", path, headers)
+}
+
+/// Asks any server by any method.
+pub(crate) fn ask(address: SocketAddr, method: &str, path: &str, headers: &str) -> Answer {
     let mut socket = TcpStream::connect(address).unwrap();
     socket.set_read_timeout(Some(PATIENCE)).unwrap();
     write!(
         socket,
-        "GET {path} HTTP/1.1\r\nHost: x\r\nConnection: close\r\n{headers}\r\n"
+        "{method} {path} HTTP/1.1\r\nHost: x\r\nConnection: close\r\n{headers}\r\n"
     )
     .unwrap();
     let mut all = String::new();
