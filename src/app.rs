@@ -331,3 +331,31 @@ impl Signals {
         }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn parsed(args: &[&str]) -> Result<Command<NoArgs, NoCommands>, clap::Error> {
+        let args = ["field"].iter().chain(args).map(Into::into).collect();
+        parse("field", "a field", args)
+    }
+
+    #[test]
+    fn no_subcommand_serves_with_the_defaults_of_the_world() {
+        let Ok(Command::Serve(flags)) = parsed(&[]) else {
+            panic!("not served")
+        };
+        let config = flags.config(Config::default(), Vec::new()).unwrap();
+        assert_eq!(config, Config::default());
+    }
+
+    #[test]
+    fn help_is_no_error_and_an_unknown_subcommand_is() {
+        let help = parsed(&["--help"]).unwrap_err();
+        assert_eq!(help.exit_code(), 0);
+        assert!(help.to_string().contains("a field"), "{help}");
+        let unknown = parsed(&["fly"]).unwrap_err();
+        assert_eq!(unknown.exit_code(), i32::from(USAGE));
+    }
+}
