@@ -11,7 +11,7 @@ use parking_lot::{Condvar, Mutex};
 use world_data::Rng;
 
 /// Hand-overs after which a simulation is taken to hang.
-const MOST_TURNS: u64 = 3_000_000;
+const MOST_TURNS: u64 = 400_000;
 
 thread_local! {
     /// The runner that this thread is; none on threads that no scheduler knows.

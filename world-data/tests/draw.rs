@@ -21,6 +21,8 @@ pub(crate) enum Sort {
     Transfer,
     /// Reads all of the bank.
     ReadAll,
+    /// Looks around and at walkers, and writes nothing.
+    Look,
     /// Places walkers, often over a border.
     Walk,
     /// One write, which may wait for others to reach the disk.
@@ -37,8 +39,9 @@ impl Sort {
     pub(crate) fn draw(rng: &mut Rng) -> Self {
         match rng.u32(0..100) {
             0..25 => Self::Transfer,
-            25..32 => Self::ReadAll,
-            32..47 => Self::Walk,
+            25..30 => Self::ReadAll,
+            30..37 => Self::Look,
+            37..47 => Self::Walk,
             47..67 => Self::Lazy,
             67..75 => Self::Churn,
             75..88 => Self::Mixed,
@@ -60,6 +63,7 @@ pub(crate) fn program(rng: &mut Rng, sort: Sort) -> Program {
     let ops = match sort {
         Sort::Transfer => transfer(rng),
         Sort::ReadAll => (0..BANK).map(|key| Op::Get(Pick::Key(key))).collect(),
+        Sort::Look => look(rng),
         Sort::Walk => walk(rng),
         Sort::Lazy => lazy(rng),
         Sort::Churn => churn(rng),
@@ -128,15 +132,27 @@ fn walk(rng: &mut Rng) -> Vec<Op> {
     ops
 }
 
+fn look(rng: &mut Rng) -> Vec<Op> {
+    let at = point(rng);
+    let mut ops = vec![Op::Nearby(at, rng.f64() * 90.0)];
+    if rng.bool() {
+        ops.push(Op::Get(walker(rng)));
+    }
+    if rng.bool() {
+        ops.push(Op::Position(walker(rng)));
+    }
+    ops
+}
+
 fn lazy(rng: &mut Rng) -> Vec<Op> {
     let what = steady(rng);
     let mut ops = vec![Op::Add(what, 0)];
-    match rng.u32(0..6) {
+    match rng.u32(0..7) {
         0 => ops.push(Op::Get(what)),
         1 => ops.push(Op::Add(steady(rng), 0)),
         2 => ops.push(Op::Send(7)),
         // Within a region it waits; over a border it does not.
-        4 => {
+        4 | 5 => {
             let who = walker(rng);
             ops = vec![Op::Add(who, 0), Op::Place(who, point(rng))];
         }

@@ -293,7 +293,9 @@ impl Life {
                     "checkpoint"
                 }
                 10..13 => {
-                    worker.tick(region, &Ground, actions.into(), 0.05);
+                    for (region, _) in &regions.list {
+                        worker.tick(*region, &Ground, actions.into(), 0.05);
+                    }
                     "tick"
                 }
                 13 => {
