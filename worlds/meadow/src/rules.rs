@@ -57,9 +57,8 @@ impl World for Meadow {
     /// A player comes back where he left, or, the first time, appears near a village.
     fn login(&self, task: &mut Task<'_>, who: &Caller) -> Result<Option<ObjectId>, Stop> {
         let account = format!("player/{}", who.name);
-        let playing = format!("playing/{}", who.name);
         if let Some(id) = task.lookup(&account)? {
-            task.bind(&playing, id)?;
+            task.bind(&playing(id), id)?;
             task.update(Ref::<Player>::new(id), |player| {
                 player.session = Some(who.session);
                 player.target = None;
@@ -76,7 +75,7 @@ impl World for Meadow {
         };
         let id = task.create_at(player, at)?.id();
         task.bind(&account, id)?;
-        task.bind(&playing, id)?;
+        task.bind(&playing(id), id)?;
         Ok(Some(id))
     }
 
@@ -86,7 +85,7 @@ impl World for Meadow {
         // A later session of the same account may be playing by now.
         if task.get(you)?.session == Some(who.session) {
             leave(task, you)?;
-            task.unbind(&format!("playing/{}", who.name))?;
+            task.unbind(&playing(you.id()))?;
         }
         Ok(())
     }
@@ -167,6 +166,12 @@ impl World for Meadow {
         }
         entity.get::<Wolf>().map(|_| View::Wolf)
     }
+}
+
+/// The name under which a player is found while he plays: by number, since an account's name may
+/// hold a `/`, and `names` shows one directory only.
+fn playing(id: ObjectId) -> String {
+    format!("playing/{}", id.raw())
 }
 
 fn leave(task: &mut Task<'_>, player: Ref<Player>) -> Result<(), Stop> {

@@ -173,3 +173,24 @@ fn who_comes_back_is_where_and_as_rich_as_he_was() {
         "#,
     );
 }
+
+#[test]
+fn after_a_crash_nobody_is_left_standing() {
+    check(
+        r#"
+        ann at 100 100
+        a/b at 101 100
+        coin c of 4 at 100 100
+        ann {"pick": @c}   -> {"gold":4}
+        census             -> {"gold":4,"players":2}
+        restart
+        census             -> {"gold":4,"players":0}
+        near ann           -> []
+        a/b enters
+        near ann           -> [{"k":"player","name":"a/b"}]
+        census             -> {"gold":4,"players":1}
+        restart
+        census             -> {"gold":4,"players":0}
+        "#,
+    );
+}

@@ -14,6 +14,7 @@
 //! | `ann hears` | the events since she last listened |
 //! | `wait 2` | seconds pass, 20 ticks each |
 //! | `near ann` | what can be seen within 20 m of her |
+//! | `restart` | what a start of the server after a crash does: all sessions are gone |
 //! | `census` | asks for the census, as nobody's command |
 //!
 //! Nothing behind `->`, or no `->` at all, means `ok`.
@@ -125,6 +126,7 @@ impl Stage {
         let words: Vec<&str> = action.split_whitespace().collect();
         match words[..] {
             ["census"] => self.census(),
+            ["restart"] => self.restart(),
             ["wait", seconds] => self.wait(seconds.parse().unwrap()),
             ["coin", name, "of", gold, "at", x, y] => {
                 let gold = gold.parse().unwrap();
@@ -192,6 +194,11 @@ impl Stage {
     fn leave(&mut self, who: &str) -> String {
         let caller = self.callers.remove(who).unwrap();
         outcome(self.task(|world, task| world.logout(task, &caller)))
+    }
+
+    fn restart(&mut self) -> String {
+        self.callers.clear();
+        outcome(self.task(|world, task| world.begin(task)))
     }
 
     fn hear(&mut self, who: &str) -> String {
