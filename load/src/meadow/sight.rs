@@ -252,6 +252,9 @@ impl Sight {
             .copied()
             .or_else(|| self.take_between(id));
         let mut seen = before.unwrap_or_else(|| Seen::new(x, y, now));
+        if !seen.cells.has(cell.cell) {
+            seen.cross();
+        }
         if let Some(way) = seen.go(x, y, now) {
             stats.break_rule(|| format!("entity {id} moved {way:.2} m at once"));
         }

@@ -44,6 +44,13 @@ impl Seen {
         }
     }
 
+    /// It is shown in one more cell. Two regions tell of a crossing each in its own tick, and a cell
+    /// that comes into view may be a tick older than its neighbour: for a moment the entity stands
+    /// where it was. That way there and back is nobody's speed.
+    pub(super) fn cross(&mut self) {
+        self.credit = BURST;
+    }
+
     /// Takes in a move; says how far it was if it was too far.
     pub(super) fn go(&mut self, x: f32, y: f32, now: f32) -> Option<f32> {
         // Not `hypot`, whose care for huge numbers costs more than all else here.
