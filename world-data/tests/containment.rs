@@ -11,7 +11,10 @@ use world_data::{
     Options, Point, Rng, Step, Stop, Task, Tick, World,
 };
 
-use crate::ground::{Thing, bank, folder, must, open, options, run, run_as};
+use crate::ground::{Ground, Thing, bank, folder, must, open, options, run, run_as};
+
+/// Times that a thread lets others go on.
+const CHANCES: u32 = 2_000;
 
 #[test]
 fn g7_a_panic_anywhere_in_a_task_ends_that_task_only() {
@@ -148,6 +151,40 @@ fn g7_others_go_on_while_a_task_holds_its_region() {
         }
         engine.flush();
         release.wait();
+    });
+}
+
+/// A task removed an entity and was then refused; another one that looked for it in between took it
+/// for gone without waiting for the region.
+#[test]
+fn g7_a_removal_is_no_news_before_its_task_commits() {
+    let engine = Engine::in_memory(&Ground, options(), Arc::new(NoClients)).unwrap();
+    let at = Point::new(100.0, 100.0);
+    let create = |task: &mut Task<'_>| task.create_at(Thing::new(1, 1), at);
+    let thing = must(&mut engine.worker(), create);
+    let stage = AtomicU32::new(0);
+    let reach = |to| {
+        while stage.load(Ordering::SeqCst) < to {
+            std::thread::yield_now();
+        }
+    };
+    std::thread::scope(|threads| {
+        threads.spawn(|| {
+            let (done, _) = run(&mut engine.worker(), |task| {
+                task.remove(thing.id())?;
+                stage.store(1, Ordering::SeqCst);
+                reach(2);
+                // The other one has a chance to look, and must not get an answer yet.
+                (0..CHANCES).for_each(|_| std::thread::yield_now());
+                Err::<(), _>(Stop::refused("it stays"))
+            });
+            assert_eq!(done.unwrap_err().0, Fault::Refused);
+        });
+        let mut worker = engine.worker();
+        reach(1);
+        stage.store(2, Ordering::SeqCst);
+        let found = must(&mut worker, |task| task.find(thing));
+        assert!(found.is_some(), "it was never gone");
     });
 }
 
