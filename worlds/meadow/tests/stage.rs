@@ -198,7 +198,7 @@ impl Stage {
 
     fn restart(&mut self) -> String {
         self.callers.clear();
-        outcome(self.task(|world, task| world.begin(task)))
+        outcome(self.task(World::begin))
     }
 
     fn hear(&mut self, who: &str) -> String {
