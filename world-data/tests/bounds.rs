@@ -16,6 +16,8 @@ use crate::ground::{
 
 /// Objects made by one task.
 const AT_ONCE: u64 = 500;
+/// So many that a home holds few objects: it is read whole, for whichever of them is asked for.
+const SHARDS: u32 = 1 << 16;
 
 /// A world of many small shards and no map.
 struct Wide;
@@ -28,7 +30,7 @@ impl World for Wide {
     type View = ();
 
     fn map(&self) -> Map {
-        Map::shards_only(4096)
+        Map::shards_only(SHARDS)
     }
 
     fn kinds(&self) -> Kinds {
@@ -91,7 +93,7 @@ fn a_world_larger_than_memory(objects: u64, room: usize) {
         most = most.max(engine.live_objects());
     }
     // Twice the room, and what the running task brings along.
-    let limit = 2 * room + 2 * AT_ONCE as usize * (1 + objects as usize / 4096);
+    let limit = 2 * room + 2 * AT_ONCE as usize * (1 + objects as usize / SHARDS as usize);
     assert!(
         most <= limit,
         "{most} objects were in memory, more than {limit}"
