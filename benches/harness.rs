@@ -145,13 +145,20 @@ pub(crate) fn time<R>(work: impl FnOnce() -> R) -> (Duration, R) {
     (start.elapsed(), result)
 }
 
+/// The system brings a thread's time up to date at its timer's ticks: of shorter work it may say
+/// that it took none at all, so there the clock counts.
+const COARSE: Duration = Duration::from_millis(50);
+
 /// How many per second of this thread's own time on a processor, when it alone does `count`: what
 /// else runs on the machine does not count. Where the system does not tell, the clock counts.
 pub(crate) fn cpu_rate<R>(count: usize, work: impl FnOnce() -> R) -> (f64, R) {
     let before = on_cpu();
     let (took, result) = time(work);
     let on_cpu = on_cpu().zip(before);
-    let took = on_cpu.map_or(took, |(after, before)| after.saturating_sub(before));
+    let took = match on_cpu {
+        Some((after, before)) if took >= COARSE => after.saturating_sub(before),
+        _ => took,
+    };
     (count as f64 / took.as_secs_f64(), result)
 }
 
