@@ -7,7 +7,6 @@
 //! Invariant: nothing that a client sends can end in a panic, in memory without bound, or in
 //! another client's waiting.
 
-mod bucket;
 mod counters;
 mod doors;
 mod frame;

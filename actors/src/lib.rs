@@ -11,6 +11,7 @@
 #![forbid(unsafe_code)]
 
 mod accounts;
+pub mod bucket;
 mod clock;
 mod directory;
 mod host;

@@ -4,7 +4,6 @@
 //! Invariant: a session's work runs in the order it was handed over, also when its region changes:
 //! the new one gets work only when the old one has run all it was given.
 
-mod bucket;
 mod commands;
 mod events;
 
@@ -20,9 +19,9 @@ use tokio::time::Instant;
 use world_data::Watch;
 use world_data::{Home, Map, Payload, SessionId, World};
 
-pub(crate) use self::bucket::Bucket;
 pub(crate) use self::commands::{Commands, Turn};
 pub(crate) use self::events::Events;
+use crate::bucket::{self, Bucket};
 use crate::directory::Placement;
 use crate::hub::Sight;
 use crate::refusal::Refusal;
@@ -102,10 +101,9 @@ pub(crate) enum Rate {
 }
 
 impl<W: World> Core<W> {
-    pub(crate) fn new(shared: Arc<Shared>, map: &Map, settings: &Settings) -> Self {
+    pub(crate) fn new(shared: Arc<Shared>, map: &Map) -> Self {
         let id = shared.caller.session;
         let now = Instant::now();
-        let bucket = |rate| Bucket::new(rate, settings.burst_seconds, now);
         Self {
             id,
             shared,
@@ -113,8 +111,8 @@ impl<W: World> Core<W> {
             events: Events::default(),
             watch: None,
             doomed: None,
-            command_rate: bucket(settings.commands_per_second),
-            input_rate: bucket(settings.inputs_per_second),
+            command_rate: Bucket::new(now),
+            input_rate: Bucket::new(now),
             home: shard_of(id, map),
             region: None,
             handed: 0,
@@ -152,7 +150,7 @@ impl<W: World> Core<W> {
             ),
             Rate::Inputs => (&mut self.input_rate, settings.inputs_per_second, "inputs"),
         };
-        if bucket.take(now) {
+        if bucket.take(bucket::Rate::of_seconds(limit, settings.burst_seconds), now) {
             return Ok(());
         }
         Err(Refusal::new(

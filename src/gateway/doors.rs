@@ -13,8 +13,8 @@ use protocol::ErrorCode;
 use tokio::sync::Notify;
 use tokio::time::Instant;
 
-use super::bucket::{Bucket, Rate};
 use crate::config;
+use actors::bucket::{Bucket, Rate};
 
 /// Addresses remembered at once. Beyond it, new addresses are refused until old ones are forgotten.
 const MAX_ADDRESSES: usize = 65_536;

@@ -16,10 +16,10 @@ use protocol::{ClientMessage, ErrorCode, Hello};
 use tokio::time::{Instant, timeout_at};
 use world_data::World;
 
-use super::bucket::{Bucket, Rate};
 use super::frame::{Decoder, Event, FrameError};
 use super::socket::{End, Socket};
 use crate::config;
+use actors::bucket::{Bucket, Rate};
 
 /// Reads a socket to its end.
 pub(super) async fn read<W: World>(

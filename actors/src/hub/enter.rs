@@ -165,7 +165,7 @@ impl<W: World> HubCore<W> {
             name: name.to_owned(),
             you: None,
         });
-        let core = Core::new(Arc::clone(&shared), &self.host.map, &self.host.settings);
+        let core = Core::new(Arc::clone(&shared), &self.host.map);
         self.sessions.borrow_mut().insert(id, Session::away(core));
         let (waiter, entered) = oneshot::channel();
         self.entering.borrow_mut().insert(id, Entering { waiter });

@@ -203,7 +203,7 @@ mod tests {
             name: "ann".into(),
             you: None,
         });
-        let core = Core::new(shared, &host.map, &host.settings);
+        let core = Core::new(shared, &host.map);
         a.sessions.borrow_mut().insert(id, Session::away(core));
         host.post.route(id, a.index);
         host.accounts.settle(id);
