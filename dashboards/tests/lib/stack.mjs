@@ -26,6 +26,11 @@ export async function withStack({ bots, seconds }, use) {
   try {
     const meadow = await startMeadow(processes, folder);
     const prometheus = await Prometheus.start(processes, folder, meadow.address);
+    // What is counted before the first scrape has no rate, and bots log in only once.
+    await until("the first scrape", READY_MS, async () => {
+      const [scraped] = await prometheus.query('brightstar_logins_total{outcome="new"} == 0');
+      return scraped !== undefined;
+    });
     const load = processes.start("load", meadowBinary(), [
       "load",
       ...["--url", `ws://${meadow.address}/v1/ws`],
