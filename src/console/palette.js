@@ -1,0 +1,41 @@
+// Lives here: the colours of threads and loads, the same on map and charts.
+// Not here: the colours of the page itself (style.css).
+
+/** Okabe and Ito's colours, told apart by colour-blind eyes, a little lighter for a dark page. */
+const THREADS = [
+  [74, 168, 232], [240, 160, 32], [32, 178, 134], [221, 130, 178],
+  [240, 226, 90], [232, 104, 48], [128, 132, 240], [176, 182, 190],
+];
+/** What a region without load fades to. */
+const DARK = [17, 23, 33];
+/** A load of this share of a thread is as bright as it gets: above it a region is split. */
+const BRIGHTEST = 0.5;
+const [DIMMEST_PART, BRIGHTEST_PART] = [0.18, 0.84];
+
+const css = (rgb, alpha = 1) => `rgb(${rgb.map(Math.round).join(" ")} / ${alpha})`;
+const mix = (a, b, part) => a.map((value, i) => value + (b[i] - value) * part);
+const rgbOf = (worker) => THREADS[((worker % THREADS.length) + THREADS.length) % THREADS.length];
+
+/** A thread's own colour. */
+export const thread = (worker, alpha = 1) => css(rgbOf(worker), alpha);
+
+/** A region's colour as `[r, g, b]`: its thread's, brighter the more load it has (as the root of it). */
+export function fill(worker, load) {
+  const part = Math.sqrt(Math.min(1, Math.max(0, load) / BRIGHTEST));
+  return mix(DARK, rgbOf(worker), DIMMEST_PART + (BRIGHTEST_PART - DIMMEST_PART) * part);
+}
+
+export const fillCss = (worker, load) => css(fill(worker, load));
+/** The loads that the legend shows. */
+export const LEGEND = [0, 0.05, 0.15, 0.3, 0.5];
+/** Tasks, ticks, encoding, sending: greys, so that they are no threads. */
+export const PARTS = ["#f2f5fa", "#b3bdcd", "#7b879c", "#4c586d"];
+export const INK = "#e8edf5";
+export const MUTED = "#93a0b4";
+export const FAINT = "rgb(147 160 180 / 0.22)";
+export const WARN = "#ffc857";
+export const PERSON = "#ffffff";
+/** Around a person, so that a crowd on a bright region is still many. */
+export const SHADE = "rgb(8 12 18 / 0.55)";
+export const OTHER = "rgb(226 232 214 / 0.5)";
+export const TRAFFIC = "rgb(255 255 255 / 0.62)";
