@@ -35,7 +35,8 @@ export class Actions {
     setText($("pin"), region?.pinned ? "Unpin" : "Pin");
     const right = this.#right(region);
     setText($("merge"), right ? `Merge with ${right.id}` : "Merge");
-    for (const id of ["move", "move-to", "split", "pin"]) $(id).disabled = this.busy || !region;
+    for (const id of ["split", "pin"]) $(id).disabled = this.busy || !region;
+    for (const id of ["move", "move-to"]) $(id).disabled = this.busy || !region || state.workers.length < 2;
     $("merge").disabled = this.busy || !right;
   }
 
@@ -69,10 +70,14 @@ export class Actions {
   }
 
   #lock() {
-    this.token = "";
-    this.#locked(true);
+    this.#forget();
     setText($("answer"), "");
     $("token").focus();
+  }
+
+  #forget() {
+    this.token = "";
+    this.#locked(true);
   }
 
   #locked(is) {
@@ -90,7 +95,7 @@ export class Actions {
       const answer = await this.post(action, { region: region.id, ...more }, this.token, AbortSignal.timeout(PATIENCE_MS));
       if (answer.ok) this.#answer("good", done(action, region.id, more, answer.body));
       else this.#answer("bad", `${action}: ${refusal(answer)}`);
-      if (answer.status === 401 || answer.status === 403) this.#locked(true);
+      if (answer.status === 401 || answer.status === 403) this.#forget();
     } catch (error) {
       this.#answer("bad", `${action}: ${error.message}. It is not known whether it was done.`);
     } finally {

@@ -103,21 +103,21 @@ export class Threads extends Pointed {
     if (workers.length === 0) return;
     const em = letter();
     const each = Math.min(em * 3, height / workers.length);
-    const names = each >= em * 1.05;
+    const names = each >= em * 0.6;
     const box = { left: names ? em * 1.5 : 0, width: 0, high: Math.max(2, each * 0.74) };
     box.width = width - box.left - (names ? em * 3.4 : 0);
     const mean = workers.reduce((sum, { load }) => sum + load, 0) / workers.length;
     const gap = (height - each * workers.length) / 2;
     workers.forEach(({ worker, load }, i) => {
       const top = gap + i * each + (each - box.high) / 2;
-      if (names) this.#words(ctx, worker, load, { ...box, top, em, width: box.width });
+      if (names) this.#words(ctx, worker, load, { ...box, top, em, size: Math.min(em, each) });
       this.#bar(ctx, regions.filter((region) => region.worker === worker), top, box, worker);
     });
     this.#mean(ctx, box.left + Math.min(1, mean) * box.width, gap, each * workers.length);
   }
 
-  #words(ctx, worker, load, { left, top, width, high, em }) {
-    ctx.font = `700 ${em}px ${FONT}`;
+  #words(ctx, worker, load, { left, top, width, high, em, size }) {
+    ctx.font = `700 ${size}px ${FONT}`;
     ctx.textBaseline = "middle";
     ctx.textAlign = "left";
     ctx.fillStyle = thread(worker);
@@ -209,6 +209,23 @@ export class Lateness extends Pointed {
     this.#axis(ctx, y, box, width, high);
     const each = Math.min(em * 2.4, box.width / Math.max(1, shown.length));
     shown.forEach((region, i) => this.#bar(ctx, region, i * each, each, y, box));
+    this.#names(ctx, shown, each, box);
+  }
+
+  /** The regions' names as far as there is room: every one, every second, …; marked ones always. */
+  #names(ctx, shown, each, { top, height }) {
+    const size = letter() * 0.72;
+    const step = Math.ceil((Math.max(...shown.map(({ id }) => String(id).length)) * 0.62 + 0.4) * (size / each));
+    ctx.textAlign = "center";
+    ctx.textBaseline = "top";
+    const near = (i) => shown.some(({ id }, at) => at !== i && Math.abs(at - i) < step && this.marked.includes(id));
+    shown.forEach(({ id }, i) => {
+      const marked = this.marked.includes(id);
+      if (!marked && (i % step !== 0 || near(i))) return;
+      ctx.font = `${marked ? 700 : 400} ${size}px ${FONT}`;
+      ctx.fillStyle = marked ? INK : MUTED;
+      ctx.fillText(String(id), (i + 0.5) * each, top + height + 2);
+    });
   }
 
   #axis(ctx, y, box, width, high) {
@@ -228,19 +245,10 @@ export class Lateness extends Pointed {
     ctx.fillStyle = lateness > TICK_MS ? WARN : thread(worker);
     ctx.fillRect(x + (each - w) / 2, y(0) - h, w, h);
     this.spots.push({ id, x, y: top, width: each, height: height + letter() });
-    const marked = this.marked.includes(id);
-    if (marked) {
-      ctx.strokeStyle = "#ffffff";
-      ctx.lineWidth = 1.5;
-      ctx.strokeRect(x + (each - w) / 2, y(0) - h, w, h);
-    }
-    const size = letter() * 0.72;
-    if (each < size * 0.66 * String(id).length && !marked) return;
-    ctx.font = `${marked ? 700 : 400} ${size}px ${FONT}`;
-    ctx.textAlign = "center";
-    ctx.textBaseline = "top";
-    ctx.fillStyle = marked ? INK : MUTED;
-    ctx.fillText(String(id), x + each / 2, top + height + 2);
+    if (!this.marked.includes(id)) return;
+    ctx.strokeStyle = "#ffffff";
+    ctx.lineWidth = 1.5;
+    ctx.strokeRect(x + (each - w) / 2, y(0) - h, w, h);
   }
 }
 

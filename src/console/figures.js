@@ -43,7 +43,9 @@ export class Headline {
     setText($("world"), state.world);
     setText($("sessions"), count(state.connected));
     setText($("away"), state.away > 0 ? `+ ${count(state.away)} away` : "");
-    setText($("entities"), count(state.entities));
+    // Without a map nothing has a position: then it is the objects that count.
+    setText($("entities-label"), state.map.cells > 0 ? "Entities" : "Objects");
+    setText($("entities"), count(state.things));
     setText($("regions"), count(state.regions.length));
     setText($("spread"), ratio(state.spread));
     setText($("lateness"), milliseconds(state.lateness));
@@ -86,7 +88,8 @@ export class RegionFigures {
     $("region-pinned").hidden = !region.pinned;
     setText($("region-homes"), homes(region, map));
     this.#load(region);
-    setText($("f-entities"), count(region.entities));
+    setText($("f-entities-label"), map.cells > 0 ? "Entities" : "Objects");
+    setText($("f-entities"), count(map.cells > 0 ? region.entities : region.objects));
     setText($("f-sessions"), count(region.sessions));
     setText($("f-queue"), count(region.queue));
     setText($("f-lateness"), milliseconds(region.lateness));

@@ -2,10 +2,7 @@
 // Not here: the colours themselves (palette.js).
 
 import { element } from "./figures.js";
-import { LEGEND, fillCss, thread } from "./palette.js";
-
-/** More threads than this are not listed: their numbers stand in the chart of threads. */
-const MOST_THREADS = 8;
+import { COLOURS, LEGEND, fillCss, thread } from "./palette.js";
 
 export class Legend {
   constructor() {
@@ -19,13 +16,19 @@ export class Legend {
     if (key === this.key) return;
     this.key = key;
     const place = document.getElementById("legend");
-    const threads = workers.slice(0, MOST_THREADS).map(({ worker }) => marked(`thread ${worker}`, thread(worker)));
+    const threads = alike(workers.map(({ worker }) => worker)).map((same) => marked(`thread ${same.join(", ")}`, thread(same[0])));
     place.replaceChildren(...threads, scale(workers[0]?.worker ?? 0));
     if (map.cells > 0) place.append(marked("person", "#ffffff", "dot"), marked("other entity", "#8e968a", "dot"));
     place.append(marked("border traffic", "#c3cad6", "stroke"));
     if (pinned) place.append(element("span", "key", "● pinned"));
     document.getElementById("no-map").hidden = map.cells > 0;
   }
+}
+
+/** The threads in groups of one colour. */
+function alike(workers) {
+  const groups = Array.from({ length: COLOURS }, (_, i) => workers.filter((worker) => worker % COLOURS === i));
+  return groups.filter((group) => group.length > 0);
 }
 
 function marked(text, colour, shape = "") {

@@ -10,8 +10,8 @@ import { RegionMap } from "./map.js";
 import { Marks } from "./marks.js";
 import { History, changed, read } from "./model.js";
 import { Pointing } from "./pointing.js";
-import { Poll } from "./poll.js";
-import { ago, percent } from "./words.js";
+import { EVERY_MS, Poll } from "./poll.js";
+import { passed, percent } from "./words.js";
 
 // Beside this module, so that a proxy may serve all of it under a path of its own.
 const STATE = new URL("state", import.meta.url);
@@ -23,6 +23,7 @@ const $ = (id) => document.getElementById(id);
 
 let state = null;
 let seenAt = 0; // when the server last answered, by performance.now()
+let rememberedAt = null;
 let skew = 0; // what the server's clock is ahead of ours, in milliseconds
 const history = new History();
 const map = new RegionMap($("map"));
@@ -75,10 +76,13 @@ function told(next) {
   showRegion();
 }
 
+/** Time without answers is a gap in the history as long as it was. */
 function remember() {
+  if (rememberedAt !== null) history.skip(Math.round((seenAt - rememberedAt) / EVERY_MS) - 1);
+  rememberedAt = seenAt;
   const figuresNow = {
     sessions: state.connected,
-    entities: state.entities,
+    entities: state.things,
     regions: state.regions.length,
     spread: state.spread,
     lateness: state.lateness,
@@ -88,7 +92,6 @@ function remember() {
 }
 
 function lost(error) {
-  history.add({});
   away(error);
 }
 
@@ -101,8 +104,8 @@ function away(error) {
     setText($("link"), "live");
     return;
   }
-  const last = state === null ? "" : ` What you see is from ${ago((performance.now() - seenAt) / 1000)}.`;
-  setText($("banner-text"), `The server does not answer (${error.message}). Trying again …${last}`);
+  const last = state === null ? "" : ` Last seen ${passed((performance.now() - seenAt) / 1000)} ago.`;
+  setText($("banner-more"), `${error.message}.${last}`);
   setText($("link"), "away");
 }
 

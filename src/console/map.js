@@ -79,7 +79,7 @@ export class RegionMap {
     this.box = { left, top, size, block: size / this.grid.side, stripTop: top + size + GAP * em, stripHigh: STRIP * em, em };
     this.#paintTiles(ctx);
     if (this.state.map.cells > 0) this.#paintGrid(ctx);
-    this.inBlocks(ctx, () => this.stroke(ctx, this.seams, "rgb(6 9 14 / 0.9)", 2.4));
+    this.inBlocks(ctx, () => this.stroke(ctx, this.seams, "rgb(6 9 14 / 0.9)", 0.17 * em));
     this.#paintDots(ctx, this.state.others, OTHER, 1.1);
     this.#paintTraffic(ctx);
     this.#paintDots(ctx, this.state.people, SHADE, 2.2);

@@ -19,6 +19,7 @@ export function read(answer) {
   const supervisor = host.supervisor ?? answer.status.supervisor;
   const regions = list(host.regions).map(readRegion).sort((a, b) => a.from - b.from);
   const workers = list(host.workers).map(({ worker, load }) => ({ worker, load: number(load) }));
+  const map = readMap(answer.map);
   return {
     world: String(host.world ?? answer.status.world ?? "world"),
     version: answer.status.version ?? null,
@@ -31,15 +32,17 @@ export function read(answer) {
     changes: list(supervisor?.changes),
     regions,
     workers,
-    entities: regions.reduce((sum, region) => sum + region.entities, 0),
+    things: sum(regions, map.cells > 0 ? "entities" : "objects"),
     spread: spread(workers),
     lateness: Math.max(0, ...regions.map((region) => region.lateness)),
     dilation: Math.min(1, ...regions.map((region) => region.dilation)),
-    map: readMap(answer.map),
+    map,
     people: list(answer.people),
     others: list(answer.others),
   };
 }
+
+const sum = (regions, figure) => regions.reduce((total, region) => total + region[figure], 0);
 
 function readRegion(region) {
   const busy = region.busy ?? {};
@@ -71,7 +74,7 @@ function readMap(map) {
 /** The busiest thread over the mean of all; null where there is too little load to compare. */
 export function spread(workers) {
   if (workers.length === 0) return null;
-  const mean = workers.reduce((sum, { load }) => sum + load, 0) / workers.length;
+  const mean = sum(workers, "load") / workers.length;
   return mean < IDLE ? null : Math.max(...workers.map(({ load }) => load)) / mean;
 }
 
@@ -126,6 +129,11 @@ export class History {
       // A thread that no longer exists is forgotten with its last figure.
       if (values.every((value) => value === null) && !(name in figures)) this.figures.delete(name);
     }
+  }
+
+  /** Adds `moments` without figures: nobody was asked, or nobody answered. */
+  skip(moments) {
+    for (let i = 0; i < Math.min(moments, this.most); i += 1) this.add({});
   }
 
   of(name) {
