@@ -3,11 +3,13 @@
 
 import { FONT, Sheet, letter } from "./canvas.js";
 import { HISTORY } from "./model.js";
-import { FAINT, INK, MUTED, WARN, fillCss, thread } from "./palette.js";
+import { BAD, FAINT, INK, MUTED, WARN, fillCss, thread } from "./palette.js";
 import { milliseconds, percent } from "./words.js";
 
 /** A tick comes every so many milliseconds: later than this, the next one is due. */
 const TICK_MS = 50;
+/** Room for a thread's share beside its bar, in letters. */
+const WORDS = 3.7;
 
 /** Draws `values` from right to left as a line, over `high` at the top and 0 (or `low`) at the bottom. */
 function line(ctx, values, { left, top, width, height, low = 0, high, colour, thick = 1.5 }) {
@@ -105,7 +107,7 @@ export class Threads extends Pointed {
     const each = Math.min(em * 3, height / workers.length);
     const names = each >= em * 0.6;
     const box = { left: names ? em * 1.5 : 0, width: 0, high: Math.max(2, each * 0.74) };
-    box.width = width - box.left - (names ? em * 3.4 : 0);
+    box.width = width - box.left - (names ? em * WORDS : 0);
     const mean = workers.reduce((sum, { load }) => sum + load, 0) / workers.length;
     const gap = (height - each * workers.length) / 2;
     workers.forEach(({ worker, load }, i) => {
@@ -124,7 +126,7 @@ export class Threads extends Pointed {
     ctx.fillText(String(worker), 0, top + high / 2);
     ctx.textAlign = "right";
     ctx.fillStyle = INK;
-    ctx.fillText(percent(load), left + width + em * 3.3, top + high / 2);
+    ctx.fillText(percent(load), left + width + em * WORDS, top + high / 2);
   }
 
   #bar(ctx, regions, top, { left, width, high }, worker) {
@@ -242,8 +244,10 @@ export class Lateness extends Pointed {
 
   #bar(ctx, { id, worker, lateness }, x, each, y, { top, height }) {
     const [w, h] = [Math.max(1, Math.min(each * 0.78, each - 1)), Math.max(1.5, y(0) - y(lateness))];
-    ctx.fillStyle = lateness > TICK_MS ? WARN : thread(worker);
+    ctx.fillStyle = thread(worker);
     ctx.fillRect(x + (each - w) / 2, y(0) - h, w, h);
+    ctx.fillStyle = BAD; // what is more than a tick
+    if (lateness > TICK_MS) ctx.fillRect(x + (each - w) / 2, y(lateness), w, y(TICK_MS) - y(lateness));
     this.spots.push({ id, x, y: top, width: each, height: height + letter() });
     if (!this.marked.includes(id)) return;
     ctx.strokeStyle = "#ffffff";

@@ -39,6 +39,7 @@ export const INK = "#e8edf5";
 export const MUTED = "#93a0b4";
 export const FAINT = "rgb(147 160 180 / 0.22)";
 export const WARN = "#ffc857";
+export const BAD = "#ff6d6d";
 export const PERSON = "#ffffff";
 /** Around a person, so that a crowd on a bright region is still many. */
 export const SHADE = "rgb(8 12 18 / 0.55)";

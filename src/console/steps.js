@@ -29,7 +29,8 @@ function ahead(regions, id, [dx, dy], place) {
     if (!to) continue;
     const forward = (to.x - from.x) * dx + (to.y - from.y) * dy;
     const aside = Math.abs((to.x - from.x) * dy + (to.y - from.y) * dx);
-    if (forward <= 0 || aside > forward * ASIDE) continue;
+    // What lies too far aside is left out, and so is what lies behind: its `forward` is below 0.
+    if (aside > forward * ASIDE) continue;
     const far = forward + aside * ASIDE;
     if (!best || far < best.far) best = { id: region.id, far };
   }

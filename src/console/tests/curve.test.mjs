@@ -60,6 +60,12 @@ test("a map larger than can be drawn is drawn in blocks", () => {
   assert.deepEqual(counts, [16_384, 16_384, 32_768]);
 });
 
+test("a block that is cut belongs to whom its middle belongs to", () => {
+  const map = mapOf(512); // 4 cells to a block
+  const first = (to) => owners(mapGrid(map), cut(0, to, map.line))[0];
+  assert.deepEqual([first(1), first(2), first(3), first(4)], [1, 1, 0, 0]);
+});
+
 test("a world without a map shows its shards; what is behind the last is nobody's", () => {
   const map = { cell: 32, side: 0, cells: 0, line: 12 };
   assert.equal(mapGrid(map), null);
@@ -93,6 +99,14 @@ test("a name stands in the middle of a region's roomiest part", () => {
   const [a, b] = anchors(owner, 6, 2);
   assert.deepEqual(a, { x: 2, y: 2, room: 1.5 });
   assert.equal(owner[Math.floor(b.y) * 6 + Math.floor(b.x)], 1, "its own place, though its middle is not its own");
+});
+
+test("the room of a place is counted to all sides", () => {
+  const around = [".......", ".......", "..aaaaa", "..aaaaa", "..aaaaa", "..aaaaa", "..aaaaa"];
+  for (const rows of [around, [...around].reverse(), around.map((row) => [...row].reverse().join(""))]) {
+    const [a] = anchors(owned(rows), 7, 1);
+    assert.deepEqual([a.room, Math.abs(a.x - 3.5), Math.abs(a.y - 3.5)], [2.5, 1, 1]);
+  }
 });
 
 test("the place of a long region is near its middle, not at its end", () => {

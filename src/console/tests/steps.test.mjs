@@ -18,6 +18,8 @@ for (const [id, key, expected] of [
   [1, "ArrowDown", 3],
   [3, "ArrowUp", 1],
   [1, "ArrowUp", null],
+  [4, "ArrowDown", null],
+  [3, "ArrowDown", null],
   [5, "ArrowLeft", null],
   [null, "ArrowRight", 1],
   [4, "Home", 1],
