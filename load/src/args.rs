@@ -8,6 +8,7 @@ use std::time::Duration;
 use brightstar_client::Codec;
 use clap::Args;
 
+use crate::scenario::{PatternName, Scenario};
 use crate::{ledger, meadow, run};
 
 /// The flags of every load.
@@ -28,9 +29,18 @@ pub struct Common {
     /// Fails when there are more errors
     #[arg(long, value_name = "N", default_value_t = 0)]
     pub max_errors: u64,
+    /// Fails when a larger share of all regions' ticks was late: `0.01` is one in a hundred
+    #[arg(long, value_name = "SHARE", value_parser = parse_share)]
+    pub max_late: Option<f64>,
     /// Writes the report as JSON to this file
     #[arg(long, value_name = "FILE")]
     pub report: Option<PathBuf>,
+    /// Writes the report as a page with plots to this file
+    #[arg(long, value_name = "FILE")]
+    pub html: Option<PathBuf>,
+    /// Draws another run's lines beside this one's: its report as JSON
+    #[arg(long, value_name = "FILE", requires = "html")]
+    pub compare: Option<PathBuf>,
     /// How messages are written: `msgpack` or `json`
     #[arg(long, default_value_t = Codec::MessagePack)]
     pub codec: Codec,
@@ -39,7 +49,7 @@ pub struct Common {
     pub names: String,
 }
 
-/// The flags of `meadow load`: bots wander about, gather, give and talk.
+/// The flags of `meadow load`: bots play a pattern, or a scenario of several.
 #[derive(Debug, Clone, Args)]
 pub struct MeadowArgs {
     /// The server's address
@@ -48,6 +58,17 @@ pub struct MeadowArgs {
     /// How many bots
     #[arg(long, value_name = "N", default_value_t = 100, value_parser = clap::value_parser!(u32).range(1..=MAX_BOTS))]
     pub bots: u32,
+    /// What they do
+    #[arg(
+        long,
+        value_name = "NAME",
+        default_value = "wander",
+        conflicts_with = "scenario"
+    )]
+    pub pattern: PatternName,
+    /// What they do, as a mix of patterns from a TOML file
+    #[arg(long, value_name = "FILE")]
+    pub scenario: Option<PathBuf>,
     #[command(flatten)]
     #[expect(
         missing_docs,
@@ -83,19 +104,27 @@ pub struct LedgerArgs {
 }
 
 /// The most bots of one process: each needs a socket.
-const MAX_BOTS: i64 = 60_000;
+pub(crate) const MAX_BOTS: i64 = 60_000;
 /// The steepest skew: above, nearly every transfer is between the same two accounts.
 const MAX_ALPHA: f64 = 10.0;
 
 impl MeadowArgs {
     /// Runs the load and prints its report; success if nothing was wrong.
     pub fn run(self) -> ExitCode {
+        let scenario = match &self.scenario {
+            Some(path) => Scenario::read(path, self.bots),
+            None => Scenario::of(self.pattern, self.bots),
+        };
+        let scenario = match scenario {
+            Ok(scenario) => scenario,
+            Err(error) => return run::refuse(&format!("{error:#}")),
+        };
         let plan = run::Plan {
             url: self.url,
-            bots: self.bots,
+            bots: scenario.bots(),
             common: self.common,
         };
-        run::run(&plan, meadow::Wander::default())
+        run::run(&plan, meadow::Mix::new(scenario))
     }
 }
 
@@ -115,7 +144,8 @@ impl LedgerArgs {
     }
 }
 
-fn parse_duration(text: &str) -> Result<Duration, String> {
+/// Reads `90`, `90s`, `250ms`, `5m`, `1h`.
+pub(crate) fn parse_duration(text: &str) -> Result<Duration, String> {
     let unit_at = text
         .find(|c: char| !c.is_ascii_digit() && c != '.')
         .unwrap_or(text.len());
@@ -131,6 +161,15 @@ fn parse_duration(text: &str) -> Result<Duration, String> {
         other => return Err(format!("unit {other:?} is unknown; use ms, s, m or h")),
     };
     Duration::try_from_secs_f64(seconds).map_err(|error| error.to_string())
+}
+
+fn parse_share(text: &str) -> Result<f64, String> {
+    let share: f64 = text.parse().map_err(|_| format!("{text:?} is no number"))?;
+    if (0.0..=1.0).contains(&share) {
+        Ok(share)
+    } else {
+        Err("must be from 0 to 1".to_owned())
+    }
 }
 
 fn parse_alpha(text: &str) -> Result<f64, String> {
@@ -174,7 +213,21 @@ mod tests {
         assert_eq!((ledger.in_flight, ledger.accounts), (160, 100_000));
         assert_eq!(ledger.common.codec, Codec::Json);
         Ledger::try_parse_from(["load", "--alpha", "NaN"]).unwrap_err();
-        Meadow::try_parse_from(["load", "--bots", "0"]).unwrap_err();
+        for wrong in [
+            &["--bots", "0"][..],
+            &["--pattern", "dance"],
+            &["--pattern", "star", "--scenario", "x.toml"],
+            &["--max-late", "1.5"],
+            &["--compare", "other.json"],
+        ] {
+            let words = ["load"].iter().chain(wrong);
+            Meadow::try_parse_from(words).unwrap_err();
+        }
+        let star = Meadow::parse_from(["load", "--pattern", "star", "--max-late", "0.01"]).args;
+        assert_eq!(
+            (star.pattern, star.common.max_late),
+            (PatternName::Star, Some(0.01))
+        );
     }
 
     #[test]

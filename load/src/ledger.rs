@@ -16,10 +16,11 @@ use serde::de::value::MapAccessDeserializer;
 use serde::de::{Deserialize, Deserializer, Error, MapAccess, Visitor};
 use tokio::time::Instant;
 
-use crate::bot::{Bot, Waiting};
-use crate::report::Check;
+use crate::bot::Bot;
 use crate::run::{Birth, Pattern, must_ask};
-use crate::stats::Stats;
+use crate::stats::{Rule, Stats};
+use crate::verdict::Check;
+use crate::waiting::Waiting;
 
 /// Commands without a reply that a server allows one session.
 const WINDOW: u32 = 64;
@@ -124,9 +125,21 @@ impl Transfers {
 impl Pattern for Transfers {
     type Bot = Teller;
     const WORLD: &'static str = "ledger";
-    const NAME: &'static str = "transfer";
+    const RULES: &'static [(Rule, &'static str)] = &[
+        (Rule::Lost, "no reply is lost"),
+        (Rule::Doubled, "nothing comes twice"),
+        (
+            Rule::Reordered,
+            "replies come in the order of their commands",
+        ),
+        (Rule::Words, "what bots were told agrees with the rules"),
+    ];
     const LATENCY: &'static str = "from sending; a closed loop: the next transfer waits for a \
                                    reply, so a slow server is asked less";
+
+    fn name(&self) -> String {
+        "transfer".into()
+    }
 
     async fn before(&self, control: &mut Connection<Ledger>) -> anyhow::Result<()> {
         self.total.set(total(control).await?);
@@ -145,7 +158,11 @@ impl Pattern for Transfers {
         }
     }
 
-    async fn after(&self, control: &mut Connection<Ledger>) -> anyhow::Result<Vec<Check>> {
+    async fn after(
+        &self,
+        control: &mut Connection<Ledger>,
+        _: &RefCell<Stats>,
+    ) -> anyhow::Result<Vec<Check>> {
         let (before, after) = (self.total.get(), total(control).await?);
         Ok(vec![Check {
             name: "the total is what it was".into(),
@@ -228,7 +245,7 @@ impl Teller {
         };
         if !sound {
             let words = || format!("a transfer was answered with {reply:?}");
-            self.stats.borrow_mut().break_rule(words);
+            self.stats.borrow_mut().violate(Rule::Words, words);
         }
     }
 }

@@ -6,17 +6,27 @@
 //! All bots of a run live on one thread: they have to fit beside the server they test. Each owns
 //! its connection; nothing is shared between them but the numbers of the run.
 //!
-//! Read in this order: `args` (what can be asked), `run` (ramp, measure, drain, verdict), `bot`
-//! (what a bot is), `meadow`, `ledger` (the bots), `stats`, `report` (what is said at the end).
+//! Read in this order: `args`, `scenario` (what can be asked), `run` (ramp, measure, drain, verdict),
+//! `bot`, `waiting` (what a bot is), `meadow`, `ledger` (the bots), `land`, `status` (what they know
+//! of the map and its regions), `stats`, `timeline` (what is counted), `verdict`, `report`, `page`
+//! (what is said at the end).
 
 #![forbid(unsafe_code)]
 
 mod args;
 mod bot;
+mod land;
 mod ledger;
 mod meadow;
+mod page;
 mod report;
 mod run;
+mod scenario;
 mod stats;
+mod status;
+mod timeline;
+mod verdict;
+mod waiting;
 
 pub use args::{Common, LedgerArgs, MeadowArgs};
+pub use scenario::PatternName;

@@ -1,18 +1,31 @@
-//! Lives here: Meadow's pattern `wander`, and the meadow's payloads as its clients know them.
-//! Not here: what one bot wants (`wanderer`), and what it sees and makes of it (`sight`).
+//! Lives here: a run in the meadow: who plays which part, what must be so before and after; and the
+//! meadow's payloads as its clients know them.
+//! Not here: what a bot does (`player`), wants (`roles`), and sees (`sight`).
 
+mod catch_up;
+mod field;
+mod player;
+mod purse;
+mod roles;
+mod scout;
 mod sight;
-mod wanderer;
 
-use std::cell::Cell;
+use std::cell::{Cell, RefCell};
+use std::rc::Rc;
+use std::time::Duration;
 
-use anyhow::bail;
+use anyhow::{Context as _, bail, ensure};
 use brightstar_client::{Connection, World};
 use serde::{Deserialize, Serialize};
 
-use crate::report::Check;
-use crate::run::{Birth, Pattern, must_ask};
-use wanderer::Wanderer;
+use crate::land::Partition;
+use crate::run::{Birth, Pattern, Plan, Stay, must_ask};
+use crate::scenario::{self, Part, Scenario};
+use crate::stats::{Rule, Stats};
+use crate::status::{Asker, Status};
+use crate::verdict::Check;
+use field::Field;
+use player::Player;
 
 /// The side of the meadow, in metres.
 const METRES: f64 = 2048.0;
@@ -36,6 +49,7 @@ pub(crate) enum Command {
 #[serde(rename_all = "lowercase")]
 pub(crate) enum Input {
     Go([f64; 2]),
+    Stop,
 }
 
 /// Any reply: the fields of all of them. Which must be there depends on what was asked.
@@ -54,7 +68,7 @@ pub(crate) struct Reply {
 #[serde(rename_all = "lowercase")]
 pub(crate) enum Event {
     Said { text: String },
-    Given { gold: i64 },
+    Given { from: u64, gold: i64 },
 }
 
 /// The meadow as its bots see it.
@@ -68,36 +82,149 @@ impl World for Meadow {
     type Event = Event;
 }
 
-/// The pattern: everybody walks about, gathers, gives and talks.
-#[derive(Debug, Default)]
-pub(crate) struct Wander {
+/// Who plays which part.
+#[derive(Debug)]
+pub(crate) struct Mix {
+    scenario: Scenario,
+    field: Rc<Field>,
+    /// The names of those who come to a crowd, by number: they were found near its place.
+    names: RefCell<Vec<Option<String>>>,
     /// All gold there was before.
     gold: Cell<i64>,
 }
 
-impl Pattern for Wander {
-    type Bot = Wanderer;
+impl Mix {
+    pub(crate) fn new(scenario: Scenario) -> Self {
+        Self {
+            names: RefCell::new(vec![None; scenario.bots() as usize]),
+            scenario,
+            field: Rc::new(Field::new()),
+            gold: Cell::new(0),
+        }
+    }
+
+    /// The part of a bot, and the bot's number in it.
+    fn part(&self, number: u32) -> (usize, &Part, u32) {
+        let mut rest = number;
+        for (n, part) in self.scenario.parts.iter().enumerate() {
+            if rest < part.bots {
+                return (n, part, rest);
+            }
+            rest -= part.bots;
+        }
+        unreachable!("bots are numbered below their count");
+    }
+
+    /// Whether gold that bots gave each other arrived, once each. What was given to one who was
+    /// leaving may have come after it had gone.
+    fn gifts(stats: &Stats) -> Check {
+        let gold = stats.gold;
+        let certain = gold.given..=gold.given + gold.given_late;
+        // A bot that has failed or was given up some events did not hear of everything.
+        let comparable = stats.error_count() == 0 && stats.deeds.events_given_up == 0;
+        let received = gold.received;
+        let detail = if comparable {
+            format!("{} given, {received} received", gold.given)
+        } else {
+            "not compared, since some bots could not hear of all they were given".into()
+        };
+        Check {
+            name: "what bots gave each other arrived, and nothing else".into(),
+            passed: !comparable || certain.contains(&received),
+            detail,
+        }
+    }
+}
+
+impl Pattern for Mix {
+    type Bot = Player;
     const WORLD: &'static str = "meadow";
-    const NAME: &'static str = "wander";
+    const RULES: &'static [(Rule, &'static str)] = &[
+        (Rule::Lost, "no reply and no event is lost"),
+        (Rule::Doubled, "nothing comes twice"),
+        (Rule::Reordered, "nothing overtakes what came before it"),
+        (
+            Rule::Sight,
+            "everybody is seen once, without a gap, where they can be",
+        ),
+        (
+            Rule::Gold,
+            "purses hold what their owners know, so each command took effect once",
+        ),
+        (Rule::Words, "what bots were told agrees with the rules"),
+    ];
     const LATENCY: &'static str =
         "from when the command was due, so waiting is not left out; commands are paced";
+
+    fn name(&self) -> String {
+        self.scenario.name.clone()
+    }
 
     async fn before(&self, control: &mut Connection<Meadow>) -> anyhow::Result<()> {
         self.gold.set(census(control).await?);
         Ok(())
     }
 
-    fn bot(&self, birth: Birth) -> Wanderer {
-        Wanderer::new(birth)
+    async fn prepare(&self, plan: &Plan) -> anyhow::Result<()> {
+        let borders = |part: &Part| matches!(part.pattern, scenario::Pattern::Border { .. });
+        if self.scenario.parts.iter().any(borders) {
+            let status = Asker::new(&plan.url).ask().await;
+            let status = status.context("where borders are is known by the server's status")?;
+            ensure!(!status.regions.is_empty(), "the server tells of no regions");
+            self.look(&status);
+        }
+        let mut first = 0;
+        for (n, part) in self.scenario.parts.iter().enumerate() {
+            if let scenario::Pattern::Crowd { place, .. } = part.pattern {
+                let names = scout::find(plan, n, place, part.bots).await?;
+                let mut all = self.names.borrow_mut();
+                for (slot, name) in all[first as usize..].iter_mut().zip(names) {
+                    *slot = Some(name);
+                }
+            }
+            first += part.bots;
+        }
+        Ok(())
     }
 
-    async fn after(&self, control: &mut Connection<Meadow>) -> anyhow::Result<Vec<Check>> {
+    fn look(&self, status: &Status) {
+        *self.field.partition.borrow_mut() = Partition::new(&status.regions);
+    }
+
+    fn stay(&self, number: u32) -> Stay {
+        let (_, part, place) = self.part(number);
+        let mut comes = part.start;
+        if let scenario::Pattern::Crowd { within, .. } = part.pattern {
+            // They log in over the first half of that time, and walk in the other.
+            let offset = within.mul_f64(0.5 * f64::from(place) / f64::from(part.bots));
+            comes = comes.map(|start| start + offset);
+        } else if let Some(start) = &mut comes {
+            *start += Duration::from_secs(1).mul_f64(f64::from(place) / f64::from(part.bots));
+        }
+        Stay {
+            name: self.names.borrow()[number as usize].clone(),
+            comes,
+            goes: part.stop,
+        }
+    }
+
+    fn bot(&self, birth: Birth) -> Player {
+        let (n, part, _) = self.part(birth.number);
+        Player::new(birth, &part.pattern, n, Rc::clone(&self.field))
+    }
+
+    async fn after(
+        &self,
+        control: &mut Connection<Meadow>,
+        stats: &RefCell<Stats>,
+    ) -> anyhow::Result<Vec<Check>> {
         let (before, after) = (self.gold.get(), census(control).await?);
-        Ok(vec![Check {
+        let census = Check {
             name: "the census balances".into(),
             passed: before == after,
             detail: format!("{before} gold before, {after} after"),
-        }])
+        };
+        Ok(vec![census, Self::gifts(&stats.borrow())])
     }
 }
 

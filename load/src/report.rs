@@ -1,7 +1,8 @@
-//! Lives here: the report of a run: its verdict, as JSON and for people.
-//! Not here: what is counted (`stats`).
+//! Lives here: the report of a run, as JSON and as text.
+//! Not here: what is counted (`stats`), what is right (`verdict`), and the page with plots (`page`).
 //!
-//! Invariant: what makes a run fail stands in `failures`, in words; without any it has passed.
+//! Invariant: what makes a run fail stands in `failures`, in words; without any it has passed. The
+//! page is made from the JSON alone, so an old report can be drawn beside a new one.
 
 use std::collections::BTreeMap;
 use std::fmt::Write as _;
@@ -10,15 +11,9 @@ use hdrhistogram::Histogram;
 use serde::Serialize;
 
 use crate::run::{Pattern, Plan};
-use crate::stats::{Fault, LATE, Stats, Times};
-
-/// Something that had to hold.
-#[derive(Debug, Clone, Serialize)]
-pub(crate) struct Check {
-    pub(crate) name: String,
-    pub(crate) passed: bool,
-    pub(crate) detail: String,
-}
+use crate::stats::{Deeds, Fault, LATE, Stats, Times};
+use crate::timeline::{Timeline, Told};
+use crate::verdict::{Check, judge};
 
 /// The time that counted.
 #[derive(Debug, Clone, Copy)]
@@ -82,7 +77,7 @@ struct Harness {
 #[derive(Debug, Serialize)]
 pub(crate) struct Report {
     world: &'static str,
-    pattern: &'static str,
+    pattern: String,
     url: String,
     codec: String,
     bots: u32,
@@ -93,6 +88,9 @@ pub(crate) struct Report {
     events: u64,
     frames: Frames,
     harness: Harness,
+    deeds: Deeds,
+    resumed_latency_ms: Percentiles,
+    timeline: Told,
     logins_again: u64,
     errors: BTreeMap<String, Fault>,
     checks: Vec<Check>,
@@ -103,34 +101,23 @@ pub(crate) struct Report {
 impl Report {
     pub(crate) fn new<P: Pattern>(
         plan: &Plan,
+        pattern: &P,
         stats: &Stats,
-        measured: &Measured,
-        mut checks: Vec<Check>,
+        (measured, timeline): (Measured, &Timeline),
+        asked: Vec<Check>,
     ) -> Self {
-        checks.push(Check {
-            name: "what bots were told agrees with the rules".into(),
-            passed: stats.broken == 0,
-            detail: match stats.broken {
-                0 => "nothing wrong".into(),
-                broken => {
-                    format!(
-                        "{broken} times wrong, as in:\n  {}",
-                        stats.examples.join("\n  ")
-                    )
-                }
-            },
-        });
-        let commands = commands::<P>(stats, measured);
-        let failures = failures(plan, stats, &commands, &checks);
+        let measured = &measured;
+        let checks = judge::<P>(&plan.common, stats, timeline, asked);
+        let failures = failures(&checks);
         Self {
             world: P::WORLD,
-            pattern: P::NAME,
+            pattern: pattern.name(),
             url: plan.url.clone(),
             codec: plan.common.codec.to_string(),
             bots: plan.bots,
             seed: plan.common.seed,
             seconds: measured.seconds,
-            commands,
+            commands: commands::<P>(stats, measured),
             inputs: Inputs {
                 sent: stats.inputs,
                 until_in_frame_ms: percentiles(&stats.input_latency),
@@ -141,6 +128,9 @@ impl Report {
                 cpu_share: measured.cpu_seconds.map(|cpu| cpu / measured.seconds),
                 lag_ms: percentiles(&stats.harness_lag),
             },
+            deeds: stats.deeds,
+            resumed_latency_ms: percentiles(&stats.resumed_latency),
+            timeline: timeline.told(),
             logins_again: stats.logins_again,
             errors: stats.errors.clone(),
             checks,
@@ -207,6 +197,7 @@ impl Report {
         if self.frames.received > 0 {
             self.write_frames(text)?;
         }
+        self.write_deeds(text)?;
         let cpu = self.harness.cpu_share.map_or_else(String::new, |share| {
             format!("{:.0} % of a processor, ", share * 100.0)
         });
@@ -254,6 +245,35 @@ impl Report {
             writeln!(text, "\npassed")?;
         }
         Ok(())
+    }
+
+    /// What the patterns were for, where it came to it, and what the supervisor did meanwhile.
+    fn write_deeds(&self, text: &mut String) -> std::fmt::Result {
+        let Deeds {
+            crossings,
+            trades_over_borders,
+            resumes,
+            sent_again,
+            stalls,
+            ..
+        } = self.deeds;
+        if crossings + trades_over_borders > 0 {
+            writeln!(
+                text,
+                "borders    {crossings} crossings, {trades_over_borders} trades over them"
+            )?;
+        }
+        if resumes > 0 {
+            writeln!(
+                text,
+                "resumes    {resumes}, {sent_again} commands sent again"
+            )?;
+            writeln!(text, "  answered {}", line(&self.resumed_latency_ms))?;
+        }
+        if stalls > 0 {
+            writeln!(text, "stalls     {stalls} times a bot did not read")?;
+        }
+        self.timeline.write(text)
     }
 
     fn write_frames(&self, text: &mut String) -> std::fmt::Result {
@@ -321,24 +341,14 @@ fn frames(stats: &Stats, measured: &Measured) -> Frames {
     }
 }
 
-fn failures(plan: &Plan, stats: &Stats, commands: &Commands, checks: &[Check]) -> Vec<String> {
-    let mut failures = Vec::new();
-    let (errors, allowed) = (stats.error_count(), plan.common.max_errors);
-    if errors > allowed {
-        failures.push(format!("{errors} errors, {allowed} allowed"));
-    }
-    if commands.ok == 0 {
-        failures.push("no command was answered with ok".into());
-    }
-    let p99 = commands.latency_ms.p99;
-    if let Some(limit) = plan.common.p99_ms.filter(|limit| p99 > *limit) {
-        failures.push(format!(
-            "the 99th percentile is {p99:.2} ms, {limit} ms allowed"
-        ));
-    }
+fn failures(checks: &[Check]) -> Vec<String> {
     let wrong = checks.iter().filter(|check| !check.passed);
-    failures.extend(wrong.map(|check| format!("it does not hold that {}", check.name)));
-    failures
+    wrong
+        .map(|check| {
+            let first = check.detail.lines().next().unwrap_or_default();
+            format!("it does not hold that {}: {first}", check.name)
+        })
+        .collect()
 }
 
 fn percentiles(times: &Times) -> Percentiles {

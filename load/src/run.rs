@@ -1,8 +1,11 @@
 //! Lives here: a run: ask how things stand, let the bots arrive, measure, let them leave, ask
 //! again, judge.
-//! Not here: what bots do (`meadow`, `ledger`), and the words of the verdict (`report`).
+//! Not here: how bots arrive (`arrive`), what they do (`meadow`, `ledger`), and the words of the
+//! verdict (`verdict`, `report`).
 //!
 //! Invariant: everything happens on the calling thread.
+
+mod arrive;
 
 use std::cell::RefCell;
 use std::fmt;
@@ -16,13 +19,19 @@ use anyhow::{Context as _, bail};
 use brightstar_client::{ClientError, Connection, Hello, Outcome, Retry, Update, Welcome, World};
 use indicatif::{ProgressBar, ProgressStyle};
 use tokio::sync::{mpsc, watch};
-use tokio::task::{JoinSet, LocalSet};
+use tokio::task::{JoinHandle, LocalSet};
 use tokio::time::{Instant, MissedTickBehavior, interval, sleep_until, timeout};
 
 use crate::args::Common;
-use crate::bot::{Bot, Run, live};
-use crate::report::{Check, Measured, Report};
-use crate::stats::Stats;
+use crate::bot::{Bot, DRAIN, Phase, Run};
+use crate::page;
+use crate::report::{Measured, Report};
+use crate::stats::{Rule, Stats};
+use crate::status::{Asker, Status};
+use crate::timeline::{self, Timeline};
+use crate::verdict::Check;
+pub(crate) use arrive::login;
+use arrive::{Bots, arrive, count_end};
 
 /// How often the progress bar moves.
 const PROGRESS_EVERY: Duration = Duration::from_millis(250);
@@ -34,15 +43,11 @@ const ASK_LIMIT: Duration = Duration::from_secs(30);
 const ASK_TRIES: u32 = 8;
 /// The pause before it is asked again.
 const ASK_AGAIN: Duration = Duration::from_millis(500);
-/// How often a bot tries to log in.
-const LOGIN_TRIES: u32 = 5;
-/// The pause before it tries again.
-const LOGIN_AGAIN: Duration = Duration::from_secs(1);
 /// The exit code when the load could not be run at all.
 const NOT_RUN: u8 = 2;
 
 /// What is asked of a run.
-#[derive(Debug)]
+#[derive(Debug, Clone)]
 pub(crate) struct Plan {
     pub(crate) url: String,
     pub(crate) bots: u32,
@@ -60,22 +65,49 @@ pub(crate) struct Birth {
     pub(crate) stats: Rc<RefCell<Stats>>,
 }
 
+/// When a bot comes and goes, and under which name.
+#[derive(Debug, Clone, Default)]
+pub(crate) struct Stay {
+    /// Its name; none: one by its number.
+    pub(crate) name: Option<String>,
+    /// So long after measuring began; none: before.
+    pub(crate) comes: Option<Duration>,
+    /// So long after measuring began; none: at the run's end.
+    pub(crate) goes: Option<Duration>,
+}
+
 /// What bots do, and what must hold before and after.
 pub(crate) trait Pattern: fmt::Debug + 'static {
     /// Who does it.
     type Bot: Bot + 'static;
     /// The world's name.
     const WORLD: &'static str;
-    /// The pattern's name.
-    const NAME: &'static str;
+    /// The rules that its bots can see broken, each with what it is that holds.
+    const RULES: &'static [(Rule, &'static str)];
     /// How latency is counted, for the report.
     const LATENCY: &'static str;
+
+    /// The pattern's name.
+    fn name(&self) -> String;
+
+    /// What must be done before bots can come.
+    async fn prepare(&self, _: &Plan) -> anyhow::Result<()> {
+        Ok(())
+    }
 
     /// Looks at the world before the run.
     fn before(
         &self,
         control: &mut Connection<WorldOf<Self>>,
     ) -> impl Future<Output = anyhow::Result<()>>;
+
+    /// Looks at what the server says of itself, once a second.
+    fn look(&self, _: &Status) {}
+
+    /// When this bot comes and goes.
+    fn stay(&self, _: u32) -> Stay {
+        Stay::default()
+    }
 
     /// Makes a bot.
     fn bot(&self, birth: Birth) -> Self::Bot;
@@ -84,6 +116,7 @@ pub(crate) trait Pattern: fmt::Debug + 'static {
     fn after(
         &self,
         control: &mut Connection<WorldOf<Self>>,
+        stats: &RefCell<Stats>,
     ) -> impl Future<Output = anyhow::Result<Vec<Check>>>;
 }
 
@@ -122,9 +155,18 @@ fn tell(report: &Report, plan: &Plan) -> anyhow::Result<()> {
     std::io::stdout()
         .write_all(report.text()?.as_bytes())
         .context("standard output")?;
+    if plan.common.report.is_none() && plan.common.html.is_none() {
+        return Ok(());
+    }
+    let json = serde_json::to_string_pretty(report).context("the report as JSON")?;
     if let Some(path) = &plan.common.report {
-        let json = serde_json::to_string_pretty(report).context("the report as JSON")?;
-        std::fs::write(path, json + "\n").with_context(|| format!("{}", path.display()))?;
+        let json = format!("{json}\n");
+        std::fs::write(path, json).with_context(|| format!("{}", path.display()))?;
+    }
+    if let Some(path) = &plan.common.html {
+        let other = plan.common.compare.as_deref().map(page::read).transpose()?;
+        let html = page::write(&json, other.as_deref())?;
+        std::fs::write(path, html).with_context(|| format!("{}", path.display()))?;
     }
     Ok(())
 }
@@ -135,37 +177,98 @@ async fn execute<P: Pattern>(plan: &Plan, pattern: Rc<P>) -> anyhow::Result<Repo
         .await
         .context("before the run")??;
     control.bye().await.context("before the run")?;
+    pattern.prepare(plan).await.context("before the run")?;
 
     let stats = Rc::new(RefCell::new(Stats::new()));
-    let (stop, going) = watch::channel(true);
+    let timeline = Rc::new(RefCell::new(Timeline::default()));
+    let (phase, now) = watch::channel(Phase::Gather);
+    // Nothing is ever sent: it closes when the last bot has been answered.
+    let (playing, mut all_answered) = mpsc::channel(1);
     let run = Run {
+        url: plan.url.clone(),
         stats: Rc::clone(&stats),
-        going,
+        phase: now,
+        playing: Some(playing),
+        began: Rc::default(),
     };
-    let lag = tokio::task::spawn_local(watch_lag(Rc::clone(&stats)));
+    let began = Rc::clone(&run.began);
+    let watchers = [
+        tokio::task::spawn_local(watch_lag(Rc::clone(&stats))),
+        watch_server(plan, &pattern, &timeline, &stats),
+    ];
     let mut bots = arrive(plan, &pattern, &run).await;
+    drop(run);
+    began.set(Some(Instant::now()));
+    phase.send_replace(Phase::Play);
+    timeline
+        .borrow_mut()
+        .begin(Instant::now(), unix_ms(), &mut stats.borrow_mut());
     let measured = measure(plan, &stats, &mut bots).await;
-    stop.send_replace(false);
+    phase.send_replace(Phase::Drain);
+    // Bots give up waiting by themselves; those who do not have failed, and are waited for below.
+    drop(timeout(DRAIN * 2, all_answered.recv()).await);
+    phase.send_replace(Phase::Leave);
     while let Some(ended) = bots.join_next().await {
         count_end(ended, &stats);
     }
-    lag.abort();
+    watchers.iter().for_each(JoinHandle::abort);
 
     // A server that is gone by now is a finding, not a reason to say nothing.
-    let checks = look_after(plan, &*pattern).await.unwrap_or_else(|error| {
-        let name = "the world can be asked after the run".to_owned();
-        vec![Check {
-            name,
-            passed: false,
-            detail: format!("{error:#}"),
-        }]
-    });
-    Ok(Report::new::<P>(plan, &stats.borrow(), &measured, checks))
+    let checks = look_after(plan, &*pattern, &stats)
+        .await
+        .unwrap_or_else(|error| {
+            let name = "the world can be asked after the run".to_owned();
+            vec![Check {
+                name,
+                passed: false,
+                detail: format!("{error:#}"),
+            }]
+        });
+    let (stats, timeline) = (stats.borrow(), timeline.borrow());
+    Ok(Report::new(
+        plan,
+        &*pattern,
+        &stats,
+        (measured, &timeline),
+        checks,
+    ))
 }
 
-async fn look_after<P: Pattern>(plan: &Plan, pattern: &P) -> anyhow::Result<Vec<Check>> {
+fn watch_server<P: Pattern>(
+    plan: &Plan,
+    pattern: &Rc<P>,
+    timeline: &Rc<RefCell<Timeline>>,
+    stats: &Rc<RefCell<Stats>>,
+) -> JoinHandle<()> {
+    let pattern = Rc::clone(pattern);
+    let look = move |status: &Status| pattern.look(status);
+    let (timeline, stats) = (Rc::clone(timeline), Rc::clone(stats));
+    tokio::task::spawn_local(timeline::watch(
+        Asker::new(&plan.url),
+        timeline,
+        stats,
+        look,
+    ))
+}
+
+/// Now, in milliseconds since the Unix epoch: the server dates its changes by it.
+fn unix_ms() -> f64 {
+    #[expect(
+        clippy::disallowed_methods,
+        reason = "the server tells unix times, too"
+    )]
+    let now = std::time::SystemTime::now();
+    let since = now.duration_since(std::time::UNIX_EPOCH);
+    since.unwrap_or_default().as_secs_f64() * 1000.0
+}
+
+async fn look_after<P: Pattern>(
+    plan: &Plan,
+    pattern: &P,
+    stats: &RefCell<Stats>,
+) -> anyhow::Result<Vec<Check>> {
     let mut control = visit::<P>(plan).await?;
-    let checks = timeout(ASK_LIMIT, pattern.after(&mut control))
+    let checks = timeout(ASK_LIMIT, pattern.after(&mut control, stats))
         .await
         .context("no answer")??;
     control.bye().await?;
@@ -211,75 +314,6 @@ pub(crate) async fn must_ask<W: World>(
     }
 }
 
-type Bots = JoinSet<Result<(), ClientError>>;
-
-/// Lets the bots arrive over the ramp, and waits until each is logged in or has failed to.
-async fn arrive<P: Pattern>(plan: &Plan, pattern: &Rc<P>, run: &Run) -> Bots {
-    let bar = bar(u64::from(plan.bots), "{msg:>9} [{bar:40}] {pos}/{len}");
-    bar.set_message("arriving");
-    let mut bots = JoinSet::new();
-    let (arrived, mut arrivals) = mpsc::channel(plan.bots as usize);
-    let start = Instant::now();
-    for number in 0..plan.bots {
-        let part = f64::from(number) / f64::from(plan.bots);
-        sleep_until(start + plan.common.ramp.mul_f64(part)).await;
-        let login = login::<P>(plan, number, Rc::clone(&run.stats));
-        let (pattern, run, arrived) = (Rc::clone(pattern), run.clone(), arrived.clone());
-        let seed = plan
-            .common
-            .seed
-            .wrapping_mul(1 << 20)
-            .wrapping_add(u64::from(number));
-        bots.spawn_local(async move {
-            let logged_in = login.await;
-            // Only a run that has ended listens no more.
-            arrived.send(()).await.ok();
-            let (name, connection) = logged_in?;
-            let welcome = connection.welcome().clone();
-            let stats = Rc::clone(&run.stats);
-            let bot = pattern.bot(Birth {
-                number,
-                name,
-                welcome,
-                seed,
-                stats,
-            });
-            live(bot, connection, run).await
-        });
-        while arrivals.try_recv().is_ok() {
-            bar.inc(1);
-        }
-    }
-    drop(arrived);
-    while bar.position() < u64::from(plan.bots) && arrivals.recv().await.is_some() {
-        bar.inc(1);
-    }
-    bar.finish_and_clear();
-    bots
-}
-
-/// Logs a bot in. As any client, it tries again when the server says that this may help.
-fn login<P: Pattern>(
-    plan: &Plan,
-    number: u32,
-    stats: Rc<RefCell<Stats>>,
-) -> impl Future<Output = Result<(String, Connection<WorldOf<P>>), ClientError>> + use<P> {
-    let (url, codec) = (plan.url.clone(), plan.common.codec);
-    let name = format!("{}-{number}", plan.common.names);
-    async move {
-        let mut tries = 1;
-        loop {
-            match Connection::connect(&url, codec, Hello::guest(name.clone())).await {
-                Ok(connection) => return Ok((name, connection)),
-                Err(error) if error.retry() == Retry::Later && tries < LOGIN_TRIES => tries += 1,
-                Err(error) => return Err(error),
-            }
-            stats.borrow_mut().logins_again += 1;
-            sleep_until(Instant::now() + LOGIN_AGAIN).await;
-        }
-    }
-}
-
 /// Lets the bots play for the time that counts; ends early when none is left, or on Ctrl-C.
 async fn measure(plan: &Plan, stats: &RefCell<Stats>, bots: &mut Bots) -> Measured {
     let duration = plan.common.duration;
@@ -321,39 +355,19 @@ fn show(bar: &ProgressBar, stats: &Stats, last: (Instant, u64), bots: usize) -> 
     let (now, commands) = (Instant::now(), stats.commands());
     let done = commands.ok + commands.refused;
     let rate = (done - last.1) as f64 / (now - last.0).as_secs_f64().max(1e-3);
-    let errors = stats.error_count() + stats.broken;
+    let errors = stats.error_count() + stats.broken_count();
     bar.set_message(format!(
         "{bots} bots, {rate:.0} commands/s, {errors} errors"
     ));
     (now, done)
 }
 
-fn bar(length: u64, template: &str) -> ProgressBar {
+pub(crate) fn bar(length: u64, template: &str) -> ProgressBar {
     let bar = ProgressBar::new(length);
     if let Ok(style) = ProgressStyle::with_template(template) {
         bar.set_style(style.progress_chars("=> "));
     }
     bar
-}
-
-fn count_end(
-    ended: Result<Result<(), ClientError>, tokio::task::JoinError>,
-    stats: &RefCell<Stats>,
-) {
-    match ended {
-        Ok(Ok(())) => {}
-        Ok(Err(ClientError::Decode(error))) => {
-            let mut stats = stats.borrow_mut();
-            stats.error("decode", || error.to_string());
-            stats.break_rule(|| format!("a message can't be read: {error}"));
-        }
-        Ok(Err(error)) => stats
-            .borrow_mut()
-            .error(error.cause(), || error.to_string()),
-        Err(error) => stats
-            .borrow_mut()
-            .error("bot_panicked", || error.to_string()),
-    }
 }
 
 /// Measures how late this very thread is: when it is, the other times are its own.

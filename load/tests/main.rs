@@ -1,16 +1,36 @@
-//! Whole runs against a ledger of a few lines that can be told to cheat: the verdict must see it.
-//! Not here: runs against the real server; those are with the worlds.
+//! Whole runs against a ledger and a meadow of a few lines that can be told to cheat: the verdict must
+//! see it. Not here: runs against the real server; those are with the worlds.
 
 #![allow(clippy::unwrap_used, reason = "a test that fails shows the line")]
 
+mod meadow;
+mod shepherd;
 mod teller;
 
+use std::path::PathBuf;
 use std::process::ExitCode;
 use std::time::Duration;
 
 use load::{Common, LedgerArgs};
 use serde_json::Value;
 use teller::{Mood, serve};
+
+/// The flags of a short run.
+fn common(duration: Duration, report: Option<PathBuf>) -> Common {
+    Common {
+        duration,
+        ramp: Duration::from_millis(20),
+        seed: 3,
+        p99_ms: None,
+        max_errors: 0,
+        max_late: None,
+        report,
+        html: None,
+        compare: None,
+        codec: brightstar_client::Codec::MessagePack,
+        names: "bot".into(),
+    }
+}
 
 /// Runs transfers against a ledger in this mood; gives the exit code and the report.
 fn run(mood: Mood, change: impl FnOnce(&mut LedgerArgs)) -> (ExitCode, Value) {
@@ -22,16 +42,7 @@ fn run(mood: Mood, change: impl FnOnce(&mut LedgerArgs)) -> (ExitCode, Value) {
         in_flight: 10,
         alpha: 0.5,
         accounts: 50,
-        common: Common {
-            duration: Duration::from_millis(400),
-            ramp: Duration::from_millis(20),
-            seed: 3,
-            p99_ms: None,
-            max_errors: 0,
-            report: Some(report.clone()),
-            codec: brightstar_client::Codec::MessagePack,
-            names: "teller".into(),
-        },
+        common: common(Duration::from_millis(400), Some(report.clone())),
     };
     change(&mut args);
     let code = args.run();
@@ -131,23 +142,13 @@ fn without_a_server_there_is_no_run() {
     let listener = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
     let url = format!("ws://{}/v1/ws", listener.local_addr().unwrap());
     drop(listener);
-    let common = Common {
-        duration: Duration::ZERO,
-        ramp: Duration::ZERO,
-        seed: 1,
-        p99_ms: None,
-        max_errors: 0,
-        report: None,
-        codec: brightstar_client::Codec::Json,
-        names: "nobody".into(),
-    };
     let args = LedgerArgs {
         url,
         bots: 1,
         in_flight: 1,
         alpha: 0.0,
         accounts: 2,
-        common,
+        common: common(Duration::ZERO, None),
     };
     assert_eq!(args.run(), ExitCode::from(2));
 }

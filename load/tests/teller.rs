@@ -5,6 +5,7 @@ use std::rc::Rc;
 use std::time::Duration;
 
 use brightstar_client::{Codec, ErrorCode, ReplyError, Welcome};
+use bytes::Bytes;
 use futures_util::{SinkExt, StreamExt};
 use protocol::{ClientMessage, ServerMessage};
 use serde::Deserialize;
@@ -137,7 +138,7 @@ async fn session(stream: TcpStream, mood: Mood, accounts: Accounts, death: Rc<No
     drop(socket.close(None).await);
 }
 
-async fn greet(stream: TcpStream) -> (WebSocketStream<TcpStream>, Codec) {
+pub(crate) async fn greet(stream: TcpStream) -> (WebSocketStream<TcpStream>, Codec) {
     let mut codec = Codec::Json;
     let name = "sec-websocket-protocol";
     #[expect(clippy::result_large_err, reason = "the type is tungstenite's")]
@@ -200,7 +201,11 @@ fn answer(
 }
 
 async fn say(socket: &mut WebSocketStream<TcpStream>, codec: Codec, told: &Told) {
-    let bytes = told.encode(codec).unwrap();
+    send(socket, codec, told.encode(codec).unwrap()).await;
+}
+
+/// Sends a message that is encoded already.
+pub(crate) async fn send(socket: &mut WebSocketStream<TcpStream>, codec: Codec, bytes: Bytes) {
     let message = match codec {
         Codec::Json => Message::Text(bytes.try_into().unwrap()),
         Codec::MessagePack => Message::Binary(bytes),

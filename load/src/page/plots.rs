@@ -1,0 +1,251 @@
+//! Lives here: which plots a page has, and what is in each.
+//! Not here: how one is drawn (`plot`).
+
+use std::fmt::Write as _;
+
+use super::plot::{Colour, Line, Mark, OTHER_USUAL, OTHER_WORST, Plot, THREADS, USUAL, WORST};
+use super::story::{Sample, Server, Story};
+
+/// The kinds of changes, with their colours.
+pub(super) const CHANGES: [(&str, Colour); 3] = [
+    ("split", (126, 63, 181)),
+    ("move", (10, 143, 127)),
+    ("merge", (168, 104, 42)),
+];
+/// The spread over which the supervisor moves something.
+const UNEVEN: f64 = 1.25;
+/// The length of a tick, in milliseconds.
+const TICK_MS: f64 = 50.0;
+
+/// What a line shows of a second.
+type Value = fn(&Sample) -> Option<f64>;
+
+/// A plot of values that both runs have: its title, unit, and lines, the usual one first.
+struct Both {
+    title: &'static str,
+    unit: &'static str,
+    at_least: f64,
+    limit: Option<f64>,
+    values: &'static [(&'static str, Value)],
+}
+
+const PLOTS: [Both; 8] = [
+    Both {
+        title: "Spread: the busiest thread over the mean",
+        unit: "max / mean",
+        at_least: 1.5,
+        limit: Some(UNEVEN),
+        values: &[("spread", |s| server(s).and_then(|s| s.spread))],
+    },
+    Both {
+        title: "Regions",
+        unit: "regions",
+        at_least: 4.0,
+        limit: None,
+        values: &[("regions", |s| server(s).map(|s| s.regions as f64))],
+    },
+    Both {
+        title: "Latency of commands, second by second",
+        unit: "ms",
+        at_least: 5.0,
+        limit: None,
+        values: &[("p50", |s| s.latency_p50_ms), ("p99", |s| s.latency_p99_ms)],
+    },
+    Both {
+        title: "How late frames came to the bots",
+        unit: "ms",
+        at_least: 5.0,
+        limit: Some(TICK_MS),
+        values: &[
+            ("p50", |s| s.frame_delay_p50_ms),
+            ("p99", |s| s.frame_delay_p99_ms),
+        ],
+    },
+    Both {
+        title: "Lateness of ticks, the slowest region",
+        unit: "ms, p99",
+        at_least: 5.0,
+        limit: Some(TICK_MS),
+        values: &[("lateness", |s| server(s).and_then(|s| s.lateness_ms))],
+    },
+    Both {
+        title: "Late ticks, all regions",
+        unit: "% of ticks",
+        at_least: 1.0,
+        limit: None,
+        values: &[("late", |s| server(s).and_then(late_percent))],
+    },
+    Both {
+        title: "Frames and commands",
+        unit: "per second",
+        at_least: 10.0,
+        limit: None,
+        values: &[
+            ("commands", |s| Some(s.commands_per_second)),
+            ("frames", |s| Some(s.frames_per_second)),
+        ],
+    },
+    Both {
+        title: "Walks over borders between regions",
+        unit: "per second",
+        at_least: 1.0,
+        limit: None,
+        values: &[("crossings", |s| Some(s.crossings_per_second))],
+    },
+];
+
+fn server(sample: &Sample) -> Option<&Server> {
+    sample.server.as_ref()
+}
+
+fn late_percent(server: &Server) -> Option<f64> {
+    (server.ticks > 0).then(|| server.late_ticks as f64 / server.ticks as f64 * 100.0)
+}
+
+/// Writes all plots that have something to show.
+pub(super) fn write(page: &mut String, run: &Story, other: Option<&Story>) -> anyhow::Result<()> {
+    page.push_str("<section><h2>Second by second</h2>");
+    let seen = |kind: &&(&str, _)| run.timeline.count(kind.0) > 0;
+    if CHANGES.iter().any(|kind| seen(&kind)) {
+        page.push_str("<p class=\"note\">Upright lines are changes of the regions:");
+        for (kind, (r, g, b)) in CHANGES.iter().filter(seen) {
+            write!(
+                page,
+                " <span class=\"key\" style=\"color:rgb({r},{g},{b})\"><i></i><em>{kind}</em></span>"
+            )?;
+        }
+        page.push_str("</p>");
+    }
+    page.push_str("<div class=\"plots\">\n");
+    let end = |story: &Story| {
+        story
+            .timeline
+            .samples
+            .last()
+            .map_or(0.0, |sample| sample.at)
+    };
+    let seconds = end(run).max(other.map_or(0.0, end));
+    let threads = format!(
+        "Load of threads{}",
+        if other.is_some() { ", this run" } else { "" }
+    );
+    let mut plots = vec![of_threads(&threads, run, seconds)];
+    if let Some(other) = other {
+        plots.push(of_threads("Load of threads, the other run", other, seconds));
+    }
+    plots.extend(PLOTS.iter().map(|both| both.plot(run, other, seconds)));
+    plots.push(of_pauses(run, seconds));
+    for plot in plots.iter().filter(|plot| !plot.is_empty()) {
+        plot.write(page)?;
+    }
+    page.push_str("</div></section>\n");
+    Ok(())
+}
+
+fn of_threads<'a>(title: &'a str, run: &Story, seconds: f64) -> Plot<'a> {
+    let line = |worker: usize| Line {
+        name: format!("thread {worker}"),
+        colour: THREADS[worker % THREADS.len()],
+        dashed: false,
+        points: points(run, |sample| {
+            let load = server(sample)?.workers.get(worker)?;
+            Some(load * 100.0)
+        }),
+    };
+    Plot {
+        title,
+        unit: "% busy",
+        seconds,
+        lines: (0..run.timeline.workers()).map(line).collect(),
+        marks: marks(run),
+        at_least: 100.0,
+        limit: Some(70.0),
+    }
+}
+
+/// How long regions stood still when they were changed.
+fn of_pauses(run: &Story, seconds: f64) -> Plot<'static> {
+    let changes = run.timeline.changes.iter();
+    let dots = changes.filter_map(|dated| {
+        let change = &dated.change;
+        Some(Mark {
+            at: dated.at,
+            colour: colour(&change.kind),
+            value: Some(change.pause_ms?),
+        })
+    });
+    Plot {
+        title: "Pauses of regions that were changed",
+        unit: "ms",
+        seconds,
+        lines: Vec::new(),
+        marks: dots.collect(),
+        at_least: 5.0,
+        limit: Some(TICK_MS),
+    }
+}
+
+impl Both {
+    fn plot(&self, run: &Story, other: Option<&Story>, seconds: f64) -> Plot<'static> {
+        // One line alone is the worst there is.
+        let skip = 2 - self.values.len().min(2);
+        let lines = |story: &Story, colours: [Colour; 2], dashed, suffix: &str| -> Vec<Line> {
+            let values = self.values.iter().zip(colours.into_iter().skip(skip));
+            values
+                .map(|((name, value), colour)| Line {
+                    name: format!("{name}{suffix}"),
+                    colour,
+                    dashed,
+                    points: points(story, value),
+                })
+                .collect()
+        };
+        let mut all = lines(run, [USUAL, WORST], false, "");
+        if let Some(other) = other {
+            all.extend(lines(
+                other,
+                [OTHER_USUAL, OTHER_WORST],
+                true,
+                ", other run",
+            ));
+        }
+        // Of what never happened there is nothing to see.
+        let nothing = |line: &Line| line.points.iter().all(|(_, v)| v.is_none_or(|v| v == 0.0));
+        if all.iter().all(nothing) && self.title.starts_with("Walks") {
+            all.clear();
+        }
+        Plot {
+            title: self.title,
+            unit: self.unit,
+            seconds,
+            lines: all,
+            marks: marks(run),
+            at_least: self.at_least,
+            limit: self.limit,
+        }
+    }
+}
+
+fn points(story: &Story, value: impl Fn(&Sample) -> Option<f64>) -> Vec<(f64, Option<f64>)> {
+    let samples = story.timeline.samples.iter();
+    samples.map(|sample| (sample.at, value(sample))).collect()
+}
+
+fn marks(run: &Story) -> Vec<Mark> {
+    let mark = |at, kind: &str| Mark {
+        at,
+        colour: colour(kind),
+        value: None,
+    };
+    let changes = run.timeline.changes.iter();
+    changes
+        .filter(|dated| dated.change.state != "observed")
+        .map(|dated| mark(dated.at, &dated.change.kind))
+        .collect()
+}
+
+/// The colour of a kind of change; one that is not known is grey.
+fn colour(kind: &str) -> Colour {
+    let known = CHANGES.iter().find(|(name, _)| *name == kind);
+    known.map_or((110, 118, 130), |(_, colour)| *colour)
+}

@@ -1,0 +1,93 @@
+//! Lives here: the verdicts of a run: each thing that had to hold, and whether it did.
+//! Not here: how they are told (`report`, `page`), and who saw what was wrong (the bots).
+//!
+//! Invariant: what makes a run fail is a check that was not passed, and nothing else.
+
+use serde::Serialize;
+
+use crate::args::Common;
+use crate::run::Pattern;
+use crate::stats::{Rule, Stats};
+use crate::timeline::Timeline;
+
+/// Something that had to hold.
+#[derive(Debug, Clone, Serialize)]
+pub(crate) struct Check {
+    pub(crate) name: String,
+    pub(crate) passed: bool,
+    pub(crate) detail: String,
+}
+
+impl Check {
+    fn new(name: &str, passed: bool, detail: String) -> Self {
+        Self {
+            name: name.to_owned(),
+            passed,
+            detail,
+        }
+    }
+}
+
+/// All verdicts: those on what bots saw, those of the world (`asked`), and those on its speed.
+pub(crate) fn judge<P: Pattern>(
+    common: &Common,
+    stats: &Stats,
+    timeline: &Timeline,
+    asked: Vec<Check>,
+) -> Vec<Check> {
+    let mut checks: Vec<_> = P::RULES
+        .iter()
+        .map(|(rule, holds)| of_rule(*rule, holds, stats))
+        .collect();
+    checks.extend(asked);
+    checks.push(of_errors(common, stats));
+    checks.push(of_answers(stats));
+    checks.extend(common.p99_ms.map(|limit| of_latency(limit, stats)));
+    checks.extend(common.max_late.map(|limit| of_late_ticks(limit, timeline)));
+    checks
+}
+
+fn of_rule(rule: Rule, holds: &str, stats: &Stats) -> Check {
+    let broken = stats.broken(rule);
+    let detail = match broken.count {
+        0 => "nothing wrong".to_owned(),
+        count => format!(
+            "{count} times wrong, as in:\n  {}",
+            broken.examples.join("\n  ")
+        ),
+    };
+    Check::new(holds, broken.count == 0, detail)
+}
+
+fn of_errors(common: &Common, stats: &Stats) -> Check {
+    let (errors, allowed) = (stats.error_count(), common.max_errors);
+    let detail = format!("{errors} errors, {allowed} allowed");
+    Check::new("errors are within their limit", errors <= allowed, detail)
+}
+
+fn of_answers(stats: &Stats) -> Check {
+    let ok = stats.commands().ok;
+    let detail = format!("{ok} were answered with ok");
+    Check::new("commands are answered", ok > 0, detail)
+}
+
+fn of_latency(limit: f64, stats: &Stats) -> Check {
+    let p99 = stats.latency.histogram().value_at_quantile(0.99) as f64 / 1000.0;
+    let detail = format!("the 99th percentile is {p99:.2} ms, {limit} ms allowed");
+    Check::new("commands are fast enough", p99 <= limit, detail)
+}
+
+/// A server that can't be asked has not shown that it is on time.
+fn of_late_ticks(limit: f64, timeline: &Timeline) -> Check {
+    let share = timeline.late_share();
+    let detail = match share {
+        Some(share) => format!(
+            "{:.3} % of all regions' ticks were late, {:.3} % allowed",
+            share * 100.0,
+            limit * 100.0
+        ),
+        None => "the server did not say how many ticks were late".to_owned(),
+    };
+    let passed = share.is_some_and(|share| share <= limit);
+    Check::new("ticks are on time", passed, detail)
+}

@@ -1,0 +1,203 @@
+//! Lives here: runs of every pattern against the shepherd's meadow, honest and not.
+//! Not here: what a single role decides (`src/meadow/roles/tests.rs`).
+
+use std::process::ExitCode;
+use std::time::Duration;
+
+use load::{MeadowArgs, PatternName};
+use serde_json::Value;
+
+use crate::common;
+use crate::shepherd::{Mood, serve};
+
+const TRADE: &str = "[[part]]\npattern = 'trade'\nbots = 12\nper_second = 10\n";
+const WANDER: &str = "[[part]]\npattern = 'wander'\nbots = 20\n";
+const RECONNECT: &str =
+    "[[part]]\npattern = 'reconnect'\nbots = 30\nevery = '500ms'\naway = '50ms'\n";
+
+/// Runs a scenario against a meadow in this mood; gives the exit code and the report.
+fn run(mood: Mood, scenario: &str, change: impl FnOnce(&mut MeadowArgs)) -> (ExitCode, Value) {
+    let folder = tempfile::tempdir().unwrap();
+    let (report, file) = (
+        folder.path().join("report.json"),
+        folder.path().join("mix.toml"),
+    );
+    std::fs::write(&file, scenario).unwrap();
+    let mut args = MeadowArgs {
+        url: serve(mood),
+        bots: 12,
+        pattern: PatternName::Wander,
+        scenario: Some(file),
+        common: common(Duration::from_millis(2500), Some(report.clone())),
+    };
+    change(&mut args);
+    let code = args.run();
+    let json = std::fs::read_to_string(&report).unwrap();
+    (code, serde_json::from_str(&json).unwrap())
+}
+
+#[track_caller]
+fn passes(scenario: &str) -> Value {
+    let (code, report) = run(Mood::Honest, scenario, |_| {});
+    assert_eq!(code, ExitCode::SUCCESS, "{:#}", report["checks"]);
+    report
+}
+
+#[track_caller]
+fn fails(mood: Mood, scenario: &str, verdict: &str, words: &str) {
+    let (code, report) = run(mood, scenario, |args| args.common.max_late = Some(0.1));
+    assert_eq!(code, ExitCode::FAILURE);
+    let checks = report["checks"].as_array().unwrap();
+    let check = checks.iter().find(|check| check["name"] == verdict);
+    let check = check.unwrap_or_else(|| panic!("{verdict:?} is not among {checks:#?}"));
+    assert_eq!(check["passed"], false, "{check}");
+    assert!(check["detail"].as_str().unwrap().contains(words), "{check}");
+}
+
+#[test]
+fn an_honest_meadow_passes_a_storm_of_gifts() {
+    let report = passes(TRADE);
+    assert!(report["commands"]["by_kind"]["give"][1].as_u64().unwrap() > 20);
+    let timeline = &report["timeline"];
+    assert_eq!(timeline["supervisor"], "on");
+    assert_eq!(timeline["changes"][0]["reason"], "hot & <crowded>");
+    let samples = timeline["samples"].as_array().unwrap();
+    assert!(samples.len() >= 2, "{timeline}");
+    assert_eq!(samples[1]["server"]["regions"], 2);
+    assert!((samples[1]["server"]["spread"].as_f64().unwrap() - 4.0 / 3.0).abs() < 1e-9);
+    assert!(
+        samples
+            .iter()
+            .any(|sample| sample["latency_p99_ms"].is_f64())
+    );
+}
+
+#[test]
+fn bots_that_drop_their_sockets_find_everything_done_once() {
+    let report = passes(RECONNECT);
+    let deeds = &report["deeds"];
+    assert!(deeds["resumes"].as_u64().unwrap() > 5, "{deeds}");
+    assert!(deeds["sent_again"].as_u64().unwrap() > 5, "{deeds}");
+    assert!(report["resumed_latency_ms"]["count"].as_u64().unwrap() > 5);
+}
+
+#[test]
+fn every_other_pattern_passes_before_an_honest_meadow() {
+    let slow = "[[part]]\npattern = 'slow'\nbots = 6\nevery = '400ms'\nstall = '200ms'\n";
+    let report = passes(slow);
+    assert!(
+        report["deeds"]["stalls"].as_u64().unwrap() > 3,
+        "{}",
+        report["deeds"]
+    );
+    for pattern in ["wander", "star"] {
+        passes(&format!("[[part]]\npattern = '{pattern}'\nbots = 6\n"));
+    }
+    // Players of this meadow appear at (100, 100).
+    let crowd = "[[part]]\npattern = 'crowd'\nbots = 6\nplace = [110, 100]\nstart = '300ms'\n\
+                 within = '200ms'\nstop = '1500ms'\n[[part]]\npattern = 'border'\nbots = 4\n";
+    let report = passes(crowd);
+    assert!(
+        report["commands"]["by_kind"]["drop"].is_null(),
+        "the border is far away"
+    );
+}
+
+#[test]
+fn what_is_lost_is_seen() {
+    fails(
+        Mood::Forgetful,
+        TRADE,
+        "no reply and no event is lost",
+        "1 events before event",
+    );
+}
+
+#[test]
+fn what_comes_twice_is_seen() {
+    fails(
+        Mood::Stutterer,
+        TRADE,
+        "nothing comes twice",
+        "came twice or unasked",
+    );
+}
+
+#[test]
+fn what_overtakes_is_seen() {
+    let verdict = "nothing overtakes what came before it";
+    fails(Mood::Disorderly, TRADE, verdict, "overtook 1 others");
+    fails(
+        Mood::Backward,
+        WANDER,
+        verdict,
+        "a frame with input 0 after one with input",
+    );
+}
+
+#[test]
+fn who_is_seen_twice_or_not_at_all_is_seen() {
+    let verdict = "everybody is seen once, without a gap, where they can be";
+    fails(Mood::Ghostly, TRADE, verdict, "is in two cells");
+    fails(Mood::Blind, TRADE, verdict, "does not see itself");
+}
+
+#[test]
+fn gold_that_is_wrong_is_seen() {
+    let purses = "purses hold what their owners know, so each command took effect once";
+    fails(Mood::Flatterer, TRADE, purses, "was answered with");
+    fails(Mood::Eager, RECONNECT, purses, "was answered with");
+    let gifts = "what bots gave each other arrived, and nothing else";
+    fails(Mood::Keeper, TRADE, gifts, "given, 0 received");
+    fails(Mood::Thief, TRADE, "the census balances", "gold before");
+}
+
+#[test]
+fn ticks_that_are_late_are_seen() {
+    fails(
+        Mood::Late,
+        TRADE,
+        "ticks are on time",
+        "50.000 % of all regions' ticks were late",
+    );
+    let words = "did not say how many";
+    fails(Mood::Silent, TRADE, "ticks are on time", words);
+}
+
+#[test]
+fn borders_are_not_looked_for_where_nobody_tells_of_regions() {
+    let folder = tempfile::tempdir().unwrap();
+    let args = MeadowArgs {
+        url: serve(Mood::Silent),
+        bots: 2,
+        pattern: PatternName::Border,
+        scenario: None,
+        common: common(Duration::ZERO, Some(folder.path().join("none.json"))),
+    };
+    assert_eq!(args.run(), ExitCode::from(2));
+}
+
+#[test]
+fn a_run_is_a_page_too_and_an_older_one_is_drawn_beside_it() {
+    let (_, older) = run(Mood::Late, TRADE, |_| {});
+    let folder = tempfile::tempdir().unwrap();
+    let (html, other) = (
+        folder.path().join("run.html"),
+        folder.path().join("older.json"),
+    );
+    std::fs::write(&other, older.to_string()).unwrap();
+    let (code, _) = run(Mood::Honest, TRADE, |args| {
+        args.common.html = Some(html.clone());
+        args.common.compare = Some(other);
+    });
+    assert_eq!(code, ExitCode::SUCCESS);
+    let html = std::fs::read_to_string(html).unwrap();
+    for words in [
+        "Passed",
+        "hot &amp; &lt;crowded&gt;",
+        "other run",
+        "Load of threads",
+    ] {
+        assert!(html.contains(words), "{words} is missing");
+    }
+}
