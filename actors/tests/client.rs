@@ -232,11 +232,12 @@ impl Client {
             }
             for gone in frame.gone(cell) {
                 let known = self.entities.get(&gone.id);
-                assert!(
-                    known.is_some_and(|k| k.cells.contains(&id)),
-                    "gone, but never there"
-                );
+                let shown = known.is_some_and(|k| k.cells.contains(&id));
                 self.release(id, |entity| *entity == gone.id);
+                if !shown && !self.crossing.contains_key(&gone.id) {
+                    // It came from another region and went again before it was shown.
+                    continue;
+                }
                 match gone.to {
                     Some(_) if self.entities.contains_key(&gone.id) => {}
                     Some(to) if self.cells.contains(&to) => {

@@ -14,7 +14,7 @@ use crate::committer::Committer;
 use crate::effect::{EffectSink, Fault};
 use crate::journal::sim::{Faults, SimJournal};
 use crate::journal::{FileJournal, Journal};
-use crate::line::{Home, Map};
+use crate::line::Map;
 use crate::object::ObjectId;
 use crate::partition::{Interval, Partition};
 use crate::recovery;
@@ -154,17 +154,6 @@ pub struct Regions {
     pub partition: Partition,
     /// One per interval.
     pub list: Vec<(RegionId, Interval)>,
-}
-
-/// An entity that is no longer in a cell.
-#[derive(Debug, Clone, Copy)]
-pub struct Gone {
-    /// Which.
-    pub id: ObjectId,
-    /// The cell it left.
-    pub from: Home,
-    /// The cell it went to; `None` when it was removed.
-    pub to: Option<Home>,
 }
 
 /// A world in memory and on disk. Cheap to clone.

@@ -21,6 +21,7 @@ pub mod world;
 mod batch;
 mod checkpoint;
 mod committer;
+mod feed;
 mod journal;
 mod lane;
 mod metrics;
@@ -34,11 +35,11 @@ mod tally;
 
 pub use effect::{Effect, EffectSink, Fault, NoClients, Outcome, Payload, SessionId};
 pub use engine::{
-    Call, Class, Done, Durability, Engine, Gone, OnFailure, OpenError, Options, RegionId, Regions,
-    Report,
+    Call, Class, Done, Durability, Engine, OnFailure, OpenError, Options, RegionId, Regions, Report,
 };
 /// Random numbers, seeded per task or tick.
 pub use fastrand::Rng;
+pub use feed::Gone;
 #[doc(hidden)]
 pub use journal::sim::Faults;
 pub use line::{Home, Map, Point};

@@ -13,14 +13,13 @@ use parking_lot::Mutex;
 use rustc_hash::FxHashMap;
 
 use crate::engine::RegionId;
+use crate::feed::{Feed, News};
 use crate::lane::Lane;
 use crate::line::{Home, Point};
 use crate::object::{ObjectId, Value};
 use crate::partition::Interval;
 use crate::watch::Watch;
 
-/// Departures that a region remembers between two observations; above, all must be shown anew.
-pub(crate) const MAX_GONE: usize = 65_536;
 /// How long a lazy write may wait for something to be told.
 pub(crate) const LAZY_AGE_MS: u64 = 1000;
 
@@ -66,37 +65,6 @@ pub(crate) struct State {
     lazy_left: Vec<Home>,
     pub(crate) feed: Feed,
     entities: usize,
-}
-
-/// What changed since the region was last observed.
-#[derive(Default)]
-pub(crate) struct Feed {
-    /// Off until somebody observes.
-    pub(crate) on: bool,
-    pub(crate) moved: Vec<u32>,
-    pub(crate) gone: Vec<crate::engine::Gone>,
-    pub(crate) overflowed: bool,
-}
-
-impl Feed {
-    pub(crate) fn left(&mut self, gone: crate::engine::Gone) {
-        if !self.on {
-            return;
-        }
-        if self.gone.len() == MAX_GONE {
-            self.overflowed = true;
-        } else {
-            self.gone.push(gone);
-        }
-    }
-}
-
-/// What an observer has yet to hear of an entity.
-#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
-pub(crate) enum News {
-    None,
-    Moved,
-    Changed,
 }
 
 /// A live object. What every access needs stands in its first cache line: with many objects, the

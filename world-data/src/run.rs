@@ -14,10 +14,11 @@ use parking_lot::MutexGuard;
 use smallvec::SmallVec;
 
 use crate::effect::Effect;
+use crate::feed::News;
 use crate::line::{Home, Point};
 use crate::object::{ObjectId, Value};
 use crate::record;
-use crate::region::{News, Slot, State};
+use crate::region::{Slot, State};
 use crate::shared::{IdRange, Shared, Table};
 use crate::task::Stop;
 

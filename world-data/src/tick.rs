@@ -10,10 +10,11 @@ use std::sync::Arc;
 use metrics::counter;
 use rayon::prelude::*;
 
-use crate::engine::{Call, Class, Gone, RegionId, Report};
+use crate::engine::{Call, Class, RegionId, Report};
+use crate::feed::{Gone, News};
 use crate::line::{Home, Point};
 use crate::object::{ObjectId, Value};
-use crate::region::{News, Slot, State};
+use crate::region::{Slot, State};
 use crate::run::load_home;
 use crate::shared::Shared;
 use crate::worker::Worker;
@@ -284,16 +285,13 @@ impl Shared {
             return false;
         }
         let slot = &mut state.slots[at as usize];
+        let gone = Gone::new(slot, from, Some(cell));
         slot.value = value.or(slot.value.take());
         slot.at = to;
         state.rehome(at, cell);
         self.places.set(id, cell);
         state.note_left_lazily(from);
-        state.feed.left(Gone {
-            id,
-            from,
-            to: Some(cell),
-        });
+        state.feed.left(gone);
         state.mark_lazy(at);
         state.tell(at, News::Changed);
         true

@@ -7,7 +7,7 @@
 use bytes::Bytes;
 use protocol::{CellPart, Codec, EntityPart, Gone};
 use rustc_hash::{FxHashMap, FxHashSet};
-use world_data::{Entity, Home, Interval, Moved, ObjectId, Scene, World};
+use world_data::{Entity, Gone as Departed, Home, Interval, Moved, ObjectId, Scene, World};
 
 use super::update::{CellKey, CellUpdate};
 use super::views::{PerCodec, Views};
@@ -148,14 +148,17 @@ impl Tracks {
             maker,
             number,
         };
-        for gone in pass.scene.gone() {
-            if let Some(track) = self.cells.get_mut(&gone.from)
-                && track.known.remove(&gone.id).is_some()
-            {
-                track.gone.push((gone.id, gone.to));
+        let (cells, maker) = (&mut self.cells, &mut pass.maker);
+        // Where each one went that left a cell: in the end, should it have passed several.
+        let all = pass.scene.gone();
+        let ends: FxHashMap<_, _> = all.iter().map(|gone| (gone.id, gone.to)).collect();
+        let mut ways: FxHashMap<ObjectId, Option<Home>> = FxHashMap::default();
+        for gone in all {
+            let passes = ways.insert(gone.id, gone.to) == Some(Some(gone.from));
+            if let Some(track) = cells.get_mut(&gone.from) {
+                track.lose(gone, passes, ends[&gone.id], maker);
             }
         }
-        let (cells, maker) = (&mut self.cells, &mut pass.maker);
         pass.scene.moved(|moved| {
             if let Some(track) = cells.get_mut(&moved.cell) {
                 track.see(moved, maker);
@@ -185,6 +188,24 @@ struct Pass<'a, 's, W> {
 impl Track {
     fn wanted(&self) -> PerCodec<bool> {
         std::array::from_fn(|codec| !self.ears[codec].hubs.is_empty())
+    }
+
+    /// Takes in an entity that left, in the end for `to`. One that came from another region and
+    /// went again between two looks is told of, too: that region has said that it is here, and
+    /// listeners wait for it. One that only passes on its way from another cell of this region
+    /// has nobody who waits.
+    fn lose<W: World>(
+        &mut self,
+        gone: &Departed,
+        passes: bool,
+        to: Option<Home>,
+        maker: &mut Views<'_, W>,
+    ) {
+        let wanted = self.wanted();
+        let awaited = |entity| !passes && maker.make(entity, wanted).is_some();
+        if self.known.remove(&gone.id).is_some() || gone.unseen().is_some_and(awaited) {
+            self.gone.push((gone.id, to));
+        }
     }
 
     /// Takes in an entity that is new, moved or changed.

@@ -11,11 +11,12 @@ use parking_lot::MutexGuard;
 use smallvec::SmallVec;
 
 use super::{Held, Runner, Undo};
-use crate::engine::{Class, Durability, Gone};
+use crate::engine::{Class, Durability};
+use crate::feed::{Gone, News};
 use crate::lane::{Entry, Lane, Numbered};
 use crate::line::Home;
 use crate::object::Value;
-use crate::region::{News, Slot, State};
+use crate::region::{Slot, State};
 
 /// Entries and effects that one lane may hold before the worker waits for the committer.
 const LANE_LIMIT: usize = 1_000_000;
@@ -150,8 +151,8 @@ impl Runner<'_> {
                         state.tell(slot, News::Moved);
                     } else {
                         lay(held, state, Settled::Left(home));
-                        let from = home;
-                        state.feed.left(Gone { id, from, to });
+                        let gone = Gone::new(&state.slots[slot as usize], home, to);
+                        state.feed.left(gone);
                         state.tell(slot, News::Changed);
                     }
                 }
@@ -163,11 +164,7 @@ impl Runner<'_> {
                         if to.is_none() {
                             self.shared.places.forget(slot.id);
                         }
-                        state.feed.left(Gone {
-                            id: slot.id,
-                            from: slot.home,
-                            to,
-                        });
+                        state.feed.left(Gone::new(&slot, slot.home, to));
                     }
                     if let (None, Some(watch)) = (to, &slot.watch) {
                         watch.set_gone();
