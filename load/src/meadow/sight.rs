@@ -19,11 +19,11 @@ use tokio::time::Instant;
 
 use super::METRES;
 use crate::stats::{LATE, Stats};
-use seen::{Cells, Kind, Seen};
+use seen::{Kind, Seen};
 
 /// Ticks within which what two cells say of an entity must agree again, and the bot itself must
-/// be seen again: half a second.
-const PATIENCE: u64 = 10;
+/// be seen again: two seconds. How late regions are is measured apart; this is about what they say.
+const PATIENCE: u64 = 40;
 /// Closer to where it wants to get to, a walker may have arrived already: three ticks, in metres.
 const ARRIVED: f64 = 0.9;
 
@@ -34,6 +34,17 @@ struct Open {
     tick: u64,
     /// The entity as it was seen last.
     seen: Seen,
+}
+
+/// A cell's word that an entity left it, while another's word on that entity was still to come.
+/// What two cells of different regions say is in no order: of one that walked from `a` over `b` to
+/// `c`, `b` may tell of its part before `a` does.
+#[derive(Debug, Clone, Copy)]
+struct Departed {
+    id: u64,
+    from: u64,
+    to: Option<u64>,
+    tick: u64,
 }
 
 /// Of a view, only what it is.
@@ -54,10 +65,15 @@ pub(crate) struct Sight {
     doubled: Vec<Open>,
     /// Entities that left all cells, for one that is in view.
     between: Vec<Open>,
+    /// Departures from cells, of entities that other cells still showed, or none had shown.
+    departed: Vec<Departed>,
+    /// Cells that were told in full, and when.
+    filled: Vec<(u64, u64)>,
     last: Option<(u64, Instant)>,
     /// Where the bot is walking, and since when: until it is there each tick has a frame.
     walk: Option<([f64; 2], Instant)>,
-    start: Instant,
+    /// The tick of the first frame.
+    begun: u64,
     you_seen: u64,
 }
 
@@ -70,18 +86,18 @@ impl Sight {
             known: FxHashMap::default(),
             doubled: Vec::new(),
             between: Vec::new(),
+            departed: Vec::new(),
+            filled: Vec::new(),
             last: None,
             walk: None,
-            start: Instant::now(),
+            begun: 0,
             you_seen: 0,
         }
     }
 
     /// Where the bot itself is.
     pub(crate) fn you(&self) -> Option<[f64; 2]> {
-        self.known
-            .get(&self.you?)
-            .map(|seen| [f64::from(seen.x), f64::from(seen.y)])
+        self.known.get(&self.you?).map(Seen::at)
     }
 
     /// The bot is on its way to `target` from now on.
@@ -105,7 +121,7 @@ impl Sight {
             .filter(|(_, seen)| seen.kind == Kind::Coin);
         coins
             .map(|(id, seen)| {
-                let at = [f64::from(seen.x), f64::from(seen.y)];
+                let at = seen.at();
                 (*id, at, (at[0] - here[0]).hypot(at[1] - here[1]))
             })
             .filter(|(.., away)| *away <= reach)
@@ -144,10 +160,12 @@ impl Sight {
         let mut frame = std::mem::take(&mut self.frame);
         encoded.read(&mut frame)?;
         self.time(&frame, now, size, stats);
-        let seconds = (now - self.start).as_secs_f32();
+        // By the server's ticks: frames that waited in a socket say what was true before.
+        let seconds = self.period.as_secs_f32() * frame.tick.saturating_sub(self.begun) as f32;
         // In their order: what is told of a cell may be several steps, each on top of the last.
         for cell in frame.cells() {
             if cell.full {
+                self.filled.push((cell.cell, frame.tick));
                 self.forget(&[cell.cell]);
             }
             for entity in frame.entities(cell) {
@@ -168,18 +186,18 @@ impl Sight {
     /// Nothing is known of these cells any more.
     pub(crate) fn forget(&mut self, cells: &[u64]) {
         self.known.retain(|_, seen| {
-            seen.cells.remove(|cell| cells.contains(&cell));
-            seen.cells.count() > 0
+            seen.leave(|cell| cells.contains(&cell));
+            seen.count() > 0
         });
         self.between
-            .retain(|open| !cells.iter().any(|cell| open.seen.cells.has(*cell)));
+            .retain(|open| !cells.iter().any(|cell| open.seen.is_in(*cell)));
     }
 
     /// Counts the frame.
     fn time(&mut self, frame: &Frame, now: Instant, size: usize, stats: &mut Stats) {
         let last = self.last.replace((frame.tick, now));
         let Some((last_tick, last_at)) = last else {
-            self.you_seen = frame.tick;
+            (self.you_seen, self.begun) = (frame.tick, frame.tick);
             return;
         };
         if frame.tick <= last_tick {
@@ -219,8 +237,8 @@ impl Sight {
         if !entity.has_view() {
             // Nearly all are of this kind: one look-up for each.
             match self.known.get_mut(&id) {
-                Some(seen) if seen.cells.has(cell.cell) => {
-                    if let Some(way) = seen.go(x, y, now) {
+                Some(seen) if seen.is_in(cell.cell) => {
+                    if let Some(way) = seen.go(cell.cell, (x, y), now) {
                         stats.break_rule(|| format!("entity {id} moved {way:.2} m at once"));
                     }
                     return Ok(());
@@ -246,16 +264,23 @@ impl Sight {
         stats: &mut Stats,
     ) -> Result<(), ClientError> {
         let FrameEntity { id, x, y, .. } = *entity;
+        // It is there again: how it left before is over.
+        self.departed
+            .retain(|told| told.id != id || told.from != cell.cell);
         let before = self
             .known
             .get(&id)
             .copied()
             .or_else(|| self.take_between(id));
         let mut seen = before.unwrap_or_else(|| Seen::new(x, y, now));
-        if !seen.cells.has(cell.cell) {
-            seen.cross();
+        if seen.count() > 0 && !seen.is_in(cell.cell) {
+            self.doubled.push(Open {
+                id,
+                tick: frame.tick,
+                seen,
+            });
         }
-        if let Some(way) = seen.go(x, y, now) {
+        if let Some(way) = seen.go(cell.cell, (x, y), now) {
             stats.break_rule(|| format!("entity {id} moved {way:.2} m at once"));
         }
         if let Some(view) = frame.view(entity) {
@@ -265,14 +290,6 @@ impl Sight {
                 _ => Kind::Other,
             };
         }
-        if seen.cells.count() > 0 && !seen.cells.has(cell.cell) {
-            self.doubled.push(Open {
-                id,
-                tick: frame.tick,
-                seen,
-            });
-        }
-        seen.cells.add(cell.cell);
         self.known.insert(id, seen);
         Ok(())
     }
@@ -281,46 +298,75 @@ impl Sight {
         let place = self.between.iter().position(|open| open.id == id)?;
         let mut seen = self.between.swap_remove(place).seen;
         // That was where it was to come, not where it is.
-        seen.cells = Cells::EMPTY;
+        seen.leave(|_| true);
         Some(seen)
     }
 
     fn see_gone(&mut self, tick: u64, cell: u64, gone: Gone) {
-        let Some(seen) = self.known.get_mut(&gone.id) else {
+        let (id, to) = (gone.id, gone.to);
+        let from = cell;
+        let told = Departed { id, from, to, tick };
+        let seen = if let Some(seen) = self.known.get_mut(&id) {
+            seen.leave(|known| known == cell);
+            if seen.count() > 0 {
+                // Where it is shown, nothing is open; else another cell has yet to tell.
+                if !to.is_some_and(|to| seen.is_in(to)) {
+                    self.departed.push(told);
+                }
+                return;
+            }
+            let seen = *seen;
+            self.known.remove(&id);
+            seen
+        } else {
             // It came and went between two looks of that cell's region.
-            self.between
-                .retain(|open| open.id != gone.id || !open.seen.cells.has(cell));
-            return;
+            let awaited = |open: &Open| open.id == id && open.seen.is_in(cell);
+            let Some(place) = self.between.iter().position(awaited) else {
+                self.departed.push(told);
+                return;
+            };
+            self.between.swap_remove(place).seen
         };
-        seen.cells.remove(|known| known == cell);
-        if seen.cells.count() > 0 {
-            return;
+        self.await_in(self.way_on(id, to), tick, id, seen);
+    }
+
+    /// Where an entity went in the end that left for `to`: cells on the way may have told already.
+    fn way_on(&self, id: u64, mut to: Option<u64>) -> Option<u64> {
+        // Each departure once: who walks in circles is somewhere, too.
+        for _ in 0..self.departed.len() {
+            let went_on = |told: &&Departed| told.id == id && Some(told.from) == to;
+            match self.departed.iter().rev().find(went_on) {
+                Some(told) => to = told.to,
+                None => break,
+            }
         }
-        let mut seen = *seen;
-        self.known.remove(&gone.id);
-        // A cell that tells of anything is in view.
-        if let Some(to) = gone.to
-            && self.known.values().any(|other| other.cells.has(to))
+        to
+    }
+
+    /// The entity is to be shown in `to`, if that is in view: a cell that tells of anything is. One
+    /// that was just told in full may have done so after the entity had gone on.
+    fn await_in(&mut self, to: Option<u64>, tick: u64, id: u64, mut seen: Seen) {
+        if let Some(to) = to
+            && !self.filled.iter().any(|(cell, _)| *cell == to)
+            && self.known.values().any(|other| other.is_in(to))
         {
-            seen.cells.add(to);
-            self.between.push(Open {
-                id: gone.id,
-                tick,
-                seen,
-            });
+            seen.expect_in(to);
+            self.between.push(Open { id, tick, seen });
         }
     }
 
     /// What must have been said by now.
     fn check(&mut self, tick: u64, stats: &mut Stats) {
+        self.departed.retain(|told| tick <= told.tick + PATIENCE);
+        self.filled.retain(|(_, told)| tick <= told + PATIENCE);
         let known = &self.known;
         self.doubled.retain(|open| {
-            let Some(seen) = known.get(&open.id).filter(|seen| seen.cells.count() > 1) else {
+            let Some(seen) = known.get(&open.id).filter(|seen| seen.count() > 1) else {
                 return false;
             };
             let overdue = tick > open.tick + PATIENCE;
             if overdue {
-                let (id, cells) = (open.id, seen.cells.0);
+                let (id, cells) = (open.id, seen.cells());
                 stats.break_rule(|| format!("entity {id} is in two cells: {cells:?}"));
             }
             !overdue
@@ -328,7 +374,7 @@ impl Sight {
         self.between.retain(|open| {
             let overdue = tick > open.tick + PATIENCE;
             if overdue {
-                let (id, cell) = (open.id, open.seen.cells.0[0]);
+                let (id, cell) = (open.id, open.seen.cells()[0]);
                 stats.break_rule(|| format!("entity {id} went to cell {cell}, not seen there"));
             }
             !overdue

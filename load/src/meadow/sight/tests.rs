@@ -57,6 +57,8 @@ impl Eyes {
             part(1, true, &[(9, 40.0, true)], &[]),
         ]);
         assert_eq!(eyes.wrong(), Vec::<String>::new());
+        // As if that were long ago.
+        eyes.sight.filled.clear();
         eyes
     }
 
@@ -222,13 +224,13 @@ async fn a_walker_misses_every_tick_without_a_frame() {
     assert_eq!(eyes.stats.late_frames, 1);
 }
 
-#[tokio::test(start_paused = true)]
-async fn speed_is_held_to_its_limit_over_a_while() {
+#[test]
+fn speed_is_held_to_its_limit_over_a_while() {
     let mut eyes = Eyes::open();
     let mut x = 10.0;
     for speed in [6.0, 6.0, 9.0] {
         for _ in 0..20 {
-            tokio::time::advance(Duration::from_millis(100)).await;
+            eyes.tick += 1;
             x += speed / 10.0;
             eyes.see(&[part(0, false, &[(YOU, x, false)], &[])]);
         }
@@ -238,13 +240,66 @@ async fn speed_is_held_to_its_limit_over_a_while() {
         }
     }
     for _ in 0..40 {
-        tokio::time::advance(Duration::from_millis(100)).await;
+        eyes.tick += 1;
         x += 0.9;
         eyes.see(&[part(0, false, &[(YOU, x, false)], &[])]);
     }
     assert!(eyes.wrong()[0].contains("at once"));
     // After silence it may be as far as it could have walked.
-    tokio::time::advance(Duration::from_secs(4)).await;
+    eyes.tick += 80;
     eyes.see(&[part(0, false, &[(YOU, x + 24.0, false)], &[])]);
     assert_eq!(eyes.wrong(), Vec::<String>::new());
+}
+
+#[test]
+fn a_cell_may_begin_with_where_somebody_was_long_ago() {
+    let mut eyes = Eyes::open();
+    // A full cell of old, and the steps since: it shows, and lets go, one that is elsewhere now.
+    eyes.see(&[part(2, true, &[(YOU, 60.0, true)], &[(YOU, Some(0))])]);
+    assert_eq!(eyes.sight.you(), Some([10.0, 10.0]));
+    eyes.wait();
+    assert_eq!(eyes.wrong(), Vec::<String>::new());
+}
+
+#[test]
+fn who_goes_on_before_it_is_shown_is_not_waited_for() {
+    for frames in [
+        // Over cell 1 to 2, which is not in view; told in both orders.
+        vec![
+            part(0, false, &[], &[(YOU, Some(1))]),
+            part(1, false, &[], &[(YOU, Some(2))]),
+        ],
+        vec![
+            part(1, false, &[], &[(YOU, Some(2))]),
+            part(0, false, &[], &[(YOU, Some(1))]),
+        ],
+        // Cell 1 is told in full when it has left that, too.
+        vec![
+            part(1, true, &[(9, 40.0, true)], &[]),
+            part(0, false, &[], &[(YOU, Some(1))]),
+        ],
+    ] {
+        let mut eyes = Eyes::open();
+        eyes.sight.you = None;
+        eyes.see(&frames);
+        eyes.wait();
+        assert_eq!(eyes.wrong(), Vec::<String>::new(), "{frames:?}");
+    }
+}
+
+#[test]
+fn who_turns_back_soon_is_still_waited_for() {
+    let mut eyes = Eyes::open();
+    eyes.sight.you = None;
+    eyes.see(&[
+        part(1, false, &[(YOU, 10.5, true)], &[]),
+        part(0, false, &[], &[(YOU, Some(1))]),
+    ]);
+    eyes.see(&[part(0, false, &[(6, 10.0, true)], &[])]);
+    eyes.see(&[part(1, false, &[], &[(YOU, Some(0))])]);
+    eyes.wait();
+    assert_eq!(
+        eyes.wrong(),
+        [format!("entity {YOU} went to cell 0, not seen there")]
+    );
 }
