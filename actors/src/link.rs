@@ -212,8 +212,11 @@ impl<W: World> Link<W> {
 
     /// As [`Link::next`], but `None` when there is nothing to send at this moment: for batching.
     pub fn try_next(&self) -> Option<Outgoing> {
-        let message = self.socket.lane.borrow_mut().pop_front();
-        if let Some(message) = message {
+        let events = |n| {
+            self.with(|session| session.core.events.next_to(n))
+                .flatten()
+        };
+        if let Some(message) = self.socket.pop(events) {
             return Some(Outgoing::Message(message));
         }
         if let Some(Farewell(why)) = self.socket.ended() {

@@ -226,12 +226,21 @@ pub(crate) fn shard_of(id: SessionId, map: &Map) -> Home {
 #[derive(Debug, Clone)]
 pub(crate) struct Farewell(pub(crate) Option<Refusal>);
 
+/// What waits in a control lane.
+#[derive(Debug)]
+enum Queued {
+    /// Welcome, reply, `forget`, `pong`, and in the end events.
+    Message(ServerMessage<Payload>),
+    /// All events up to this number go first: they were committed before what follows.
+    Events(u64),
+}
+
 /// One socket, as its session and its link see it.
 pub(crate) struct Socket {
     /// The codec it speaks.
     pub(crate) codec: Codec,
-    /// Messages that must arrive: welcome, replies, `forget`, `pong`.
-    pub(crate) lane: RefCell<VecDeque<ServerMessage<Payload>>>,
+    /// What must arrive, in order.
+    lane: RefCell<VecDeque<Queued>>,
     /// Set once it ends: what the client is told.
     end: RefCell<Option<Farewell>>,
     /// A frame may be composed.
@@ -260,9 +269,60 @@ impl Socket {
     /// Adds a message to the control lane; returns how many are in it now.
     pub(crate) fn push(&self, message: ServerMessage<Payload>) -> usize {
         let mut lane = self.lane.borrow_mut();
-        lane.push_back(message);
+        lane.push_back(Queued::Message(message));
         self.writer.notify_one();
         lane.len()
+    }
+
+    /// As [`Socket::push`], behind all events there are now.
+    pub(crate) fn push_behind(&self, events: &Events, message: ServerMessage<Payload>) -> usize {
+        if events.waiting() {
+            let newest = events.newest();
+            self.lane.borrow_mut().push_back(Queued::Events(newest));
+        }
+        self.push(message)
+    }
+
+    /// Takes the first message of the control lane; events that come before it are taken from
+    /// `events`, which is `None` when they are another socket's now.
+    pub(crate) fn pop(
+        &self,
+        mut events: impl FnMut(u64) -> Option<(u64, Payload)>,
+    ) -> Option<ServerMessage<Payload>> {
+        loop {
+            let first = self.lane.borrow_mut().pop_front()?;
+            let n = match first {
+                Queued::Message(message) => return Some(message),
+                Queued::Events(n) => n,
+            };
+            if let Some((number, payload)) = events(n) {
+                self.lane.borrow_mut().push_front(Queued::Events(n));
+                let n = number;
+                return Some(ServerMessage::Event { n, payload });
+            }
+        }
+    }
+
+    /// Forgets what waits in the control lane.
+    pub(crate) fn clear(&self) {
+        self.lane.borrow_mut().clear();
+    }
+
+    /// Puts the events that the control lane waits for into it: the session and its events go on
+    /// without this socket.
+    pub(crate) fn part(&self, events: &mut Events) {
+        let waiting = self.lane.take();
+        let mut lane = self.lane.borrow_mut();
+        for queued in waiting {
+            match queued {
+                Queued::Message(_) => lane.push_back(queued),
+                Queued::Events(to) => {
+                    while let Some((n, payload)) = events.next_to(to) {
+                        lane.push_back(Queued::Message(ServerMessage::Event { n, payload }));
+                    }
+                }
+            }
+        }
     }
 
     /// What the client is told at the end; `None` while the socket is open.

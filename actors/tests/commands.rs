@@ -35,6 +35,45 @@ fn commands_and_inputs_keep_their_order_over_all_regions() {
     });
 }
 
+/// A load bot found its purse wrong: it was told its gold before the gift that had changed it.
+#[test]
+fn events_and_replies_arrive_in_commit_order_however_slow_the_reader() {
+    run(async {
+        // With a window of one, each command is sent when the one before has been answered: so all
+        // but the last answer and event wait when the first is read.
+        let settings = Settings {
+            window: 1,
+            ..settings()
+        };
+        let host = Host::start(Yard::default(), settings).await;
+        let mut ann = Client::login(&host, "ann").await;
+        for n in 0..20 {
+            ann.send(Command::Events(1, n)).await;
+        }
+        while ann.answers.len() < 20 {
+            ann.step().await;
+            let (events, answers) = (ann.events.len(), ann.answers.len());
+            // One event at login, and one before each answer.
+            assert!(
+                answers == 0 || (answers + 1..=answers + 2).contains(&events),
+                "{events} events and {answers} answers"
+            );
+        }
+        // Also when the socket ends with both waiting.
+        for n in 0..20 {
+            ann.send(Command::Events(1, n)).await;
+        }
+        ann.say(ClientMessage::Bye).await.unwrap();
+        let (events, answers) = (ann.events.len(), ann.answers.len());
+        while ann.closed.is_none() {
+            ann.step().await;
+            assert!(ann.events.len() - events >= ann.answers.len() - answers);
+        }
+        assert_eq!((ann.events.len(), ann.answers.len()), (41, 40));
+        host.stop().await;
+    });
+}
+
 /// The session's entity is carried off while its old region still has work of it: the next command
 /// waits for that, though the new region has time.
 #[test]

@@ -152,7 +152,7 @@ impl<W: World> HubCore<W> {
         let Some(socket) = &session.socket else {
             return 0;
         };
-        let depth = socket.push(reply(seq, outcome));
+        let depth = socket.push_behind(&session.core.events, reply(seq, outcome));
         socket.reader.notify_one();
         self.host.metrics.outbox.record(depth as f64);
         depth
@@ -183,7 +183,7 @@ impl<W: World> HubCore<W> {
         let why = format!("more than {limit} messages wait for the client to read");
         self.with(id, |session| {
             if let Some(socket) = &session.socket {
-                socket.lane.borrow_mut().clear();
+                socket.clear();
                 self.host.metrics.outbox_overflows.increment(1);
             }
         });
@@ -206,6 +206,7 @@ impl<W: World> HubCore<W> {
             session.away_since = Instant::now();
             session.sight.close(&mut self.slots.borrow_mut());
             self.host.connected.fetch_sub(1, Ordering::Relaxed);
+            socket.part(&mut session.core.events);
             let last_words = why
                 .as_ref()
                 .is_none_or(|why| matches!(why.cause, Cause::Draining | Cause::ClosedByWorld));

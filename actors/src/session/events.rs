@@ -48,6 +48,16 @@ impl Events {
         self.kept.get(at).map(|payload| (n, payload.clone()))
     }
 
+    /// As [`Events::next`], but none behind number `n`.
+    pub(crate) fn next_to(&mut self, n: u64) -> Option<(u64, Payload)> {
+        if self.sent < n { self.next() } else { None }
+    }
+
+    /// The number of the newest event.
+    pub(crate) fn newest(&self) -> u64 {
+        self.newest
+    }
+
     /// Forgets the events up to `n`: they have arrived. A number never sent is cut to the last sent.
     pub(crate) fn acknowledge(&mut self, n: u64) {
         let n = n.min(self.sent);
