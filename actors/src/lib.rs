@@ -11,6 +11,7 @@
 #![forbid(unsafe_code)]
 
 mod accounts;
+mod balance;
 pub mod bucket;
 mod clock;
 mod directory;
