@@ -17,6 +17,9 @@ use anyhow::{Context as _, ensure};
 
 use story::Story;
 
+/// When the bots are later than this themselves, in milliseconds, what they measure is their own.
+const LAG_MS: f64 = 50.0;
+
 /// Reads another run's report.
 pub(crate) fn read(path: &Path) -> anyhow::Result<String> {
     std::fs::read_to_string(path).with_context(|| format!("{}", path.display()))
@@ -79,9 +82,18 @@ fn banner(page: &mut String, run: &Story, other: Option<&Story>) -> std::fmt::Re
     if !run.failures.is_empty() {
         page.push_str("<ul class=\"failures\">");
         for failure in &run.failures {
-            write!(page, "<li>{}</li>", escape(failure))?;
+            let words = failure.trim_end_matches(", as in:");
+            write!(page, "<li>{}</li>", escape(words))?;
         }
         page.push_str("</ul>\n");
+    }
+    let lag = run.harness.lag_ms.p99;
+    if lag > LAG_MS {
+        writeln!(
+            page,
+            "<p class=\"beside\">The bots themselves were late ({lag:.0} ms at the 99th percentile): all \
+             times of commands and frames are too long.</p>"
+        )?;
     }
     if let Some(other) = other {
         let verdict = if other.passed { "passed" } else { "failed" };

@@ -204,6 +204,7 @@ async fn execute<P: Pattern>(plan: &Plan, pattern: Rc<P>) -> anyhow::Result<Repo
         .borrow_mut()
         .begin(Instant::now(), unix_ms(), &mut stats.borrow_mut());
     let measured = measure(plan, &stats, &mut bots).await;
+    timeline.borrow_mut().end();
     phase.send_replace(Phase::Drain);
     // Bots give up waiting by themselves; those who do not have failed, and are waited for below.
     drop(timeout(DRAIN * 2, all_answered.recv()).await);

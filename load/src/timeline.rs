@@ -169,12 +169,21 @@ impl Timeline {
         stats.frame_delay.take_recent();
     }
 
+    /// Measuring is over.
+    pub(crate) fn end(&mut self) {
+        self.last = None;
+    }
+
     /// One second has gone.
     fn sample(&mut self, now: Instant, status: Option<&Status>, stats: &mut Stats) {
         let server = status.map(|status| self.server(status));
         let (Some((zero, _)), Some(last)) = (self.zero, self.last) else {
             return;
         };
+        // What is left of the second in which measuring began says little.
+        if now - last.0 < EVERY / 2 {
+            return;
+        }
         let commands = stats.commands();
         let counts = (
             now,

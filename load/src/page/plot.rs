@@ -156,7 +156,7 @@ impl Plot<'_> {
                 chart.draw_series([dot])?;
             } else {
                 let line = [(mark.at, 0.0), (mark.at, top)];
-                chart.draw_series([PathElement::new(line, colour.mix(0.45))])?;
+                chart.draw_series([PathElement::new(line, colour.mix(0.5).stroke_width(2))])?;
             }
         }
         if let Some(limit) = self.limit.filter(|limit| *limit <= top) {

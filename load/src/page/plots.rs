@@ -29,7 +29,7 @@ struct Both {
     values: &'static [(&'static str, Value)],
 }
 
-const PLOTS: [Both; 8] = [
+const PLOTS: [Both; 9] = [
     Both {
         title: "Spread: the busiest thread over the mean",
         unit: "max / mean",
@@ -45,7 +45,7 @@ const PLOTS: [Both; 8] = [
         values: &[("regions", |s| server(s).map(|s| s.regions as f64))],
     },
     Both {
-        title: "Latency of commands, second by second",
+        title: "Latency of commands",
         unit: "ms",
         at_least: 5.0,
         limit: None,
@@ -76,14 +76,18 @@ const PLOTS: [Both; 8] = [
         values: &[("late", |s| server(s).and_then(late_percent))],
     },
     Both {
-        title: "Frames and commands",
+        title: "Commands answered",
         unit: "per second",
         at_least: 10.0,
         limit: None,
-        values: &[
-            ("commands", |s| Some(s.commands_per_second)),
-            ("frames", |s| Some(s.frames_per_second)),
-        ],
+        values: &[("commands", |s| Some(s.commands_per_second))],
+    },
+    Both {
+        title: "Frames received",
+        unit: "per second",
+        at_least: 10.0,
+        limit: None,
+        values: &[("frames", |s| Some(s.frames_per_second))],
     },
     Both {
         title: "Walks over borders between regions",
@@ -187,27 +191,28 @@ fn of_pauses(run: &Story, seconds: f64) -> Plot<'static> {
 
 impl Both {
     fn plot(&self, run: &Story, other: Option<&Story>, seconds: f64) -> Plot<'static> {
-        // One line alone is the worst there is.
-        let skip = 2 - self.values.len().min(2);
-        let lines = |story: &Story, colours: [Colour; 2], dashed, suffix: &str| -> Vec<Line> {
-            let values = self.values.iter().zip(colours.into_iter().skip(skip));
+        // One line alone is the worst there is, and needs no name but its run's.
+        let alone = self.values.len() == 1;
+        let lines = |story: &Story, colours: [Colour; 2], other: bool| -> Vec<Line> {
+            let values = self.values.iter().zip(&colours[usize::from(alone)..]);
+            let name = |name: &str| match (alone, other) {
+                (true, false) => "this run".to_owned(),
+                (true, true) => "other run".to_owned(),
+                (false, false) => name.to_owned(),
+                (false, true) => format!("other {name}"),
+            };
             values
-                .map(|((name, value), colour)| Line {
-                    name: format!("{name}{suffix}"),
-                    colour,
-                    dashed,
+                .map(|((value_name, value), colour)| Line {
+                    name: name(value_name),
+                    colour: *colour,
+                    dashed: other,
                     points: points(story, value),
                 })
                 .collect()
         };
-        let mut all = lines(run, [USUAL, WORST], false, "");
+        let mut all = lines(run, [USUAL, WORST], false);
         if let Some(other) = other {
-            all.extend(lines(
-                other,
-                [OTHER_USUAL, OTHER_WORST],
-                true,
-                ", other run",
-            ));
+            all.extend(lines(other, [OTHER_USUAL, OTHER_WORST], true));
         }
         // Of what never happened there is nothing to see.
         let nothing = |line: &Line| line.points.iter().all(|(_, v)| v.is_none_or(|v| v == 0.0));

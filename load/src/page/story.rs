@@ -27,6 +27,7 @@ pub(super) struct Story {
     pub(super) seconds: f64,
     pub(super) commands: Commands,
     pub(super) frames: Frames,
+    pub(super) harness: Harness,
     pub(super) deeds: BTreeMap<String, u64>,
     pub(super) timeline: Timeline,
     pub(super) errors: BTreeMap<String, Fault>,
@@ -61,6 +62,12 @@ pub(super) struct Percentiles {
     pub(super) p90: f64,
     pub(super) p99: f64,
     pub(super) max: f64,
+}
+
+#[derive(Debug, Default, Deserialize)]
+#[serde(default)]
+pub(super) struct Harness {
+    pub(super) lag_ms: Percentiles,
 }
 
 #[derive(Debug, Default, Deserialize)]

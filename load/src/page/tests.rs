@@ -30,6 +30,7 @@ fn report() -> Value {
         "checks": [{ "name": "a < b", "passed": false, "detail": "wrong:\n  x\u{1}y" },
             { "name": "all is well", "passed": true, "detail": "nothing wrong" }],
         "errors": { "closed": { "count": 2, "first": "<gone>" } },
+        "harness": { "lag_ms": { "p99": 80.0 } },
         "deeds": { "crossings": 12, "resumes": 0 },
         "commands": { "per_second": 12.5, "latency_ms": { "p50": 1.0, "p99": 20.0 },
             "by_kind": { "give": [3, 2, 1, 0] }, "refusals": { "gone": 1 } },
@@ -77,6 +78,7 @@ fn a_page_is_well_formed_whatever_it_is_told() {
         );
     }
     assert!(texts(&page, "h1")[0].contains("crowd <&>"));
+    assert!(page.contains("The bots themselves were late"));
 }
 
 #[test]
@@ -116,7 +118,7 @@ fn what_there_is_to_see_is_plotted_and_nothing_else() {
     let page = write(&silent.to_string(), None).unwrap();
     let captions = texts(&page, "figcaption");
     assert!(!page.contains("Changes of regions"));
-    assert_eq!(captions.len(), 3, "{captions:?}");
+    assert_eq!(captions.len(), 4, "{captions:?}");
     assert!(captions[0].starts_with("Latency"), "{captions:?}");
 }
 
