@@ -5,6 +5,7 @@ mod crowds;
 mod judging;
 mod optimum;
 mod properties;
+mod recorded;
 mod rules;
 mod sim;
 mod wandering;

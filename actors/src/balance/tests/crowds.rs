@@ -66,6 +66,19 @@ fn a_crowd_in_one_region_is_cut_and_spread_in_five_seconds() {
 }
 
 #[test]
+fn a_crowd_that_is_soon_gone_leaves_its_cuts_for_a_minute() {
+    let mut sim = world(2, 64, 4, 0.01);
+    let calm = sim.cells.clone();
+    add(&mut sim, 4..12, 0.8);
+    sim.run(6);
+    sim.cells = calm;
+    // The simulator refuses a merge that comes too soon.
+    sim.balancer.policy.keep_per_worker = 1;
+    sim.run(90);
+    assert!(sim.decisions(Cause::RegionHot) > 0 && sim.decisions(Cause::Cold) > 0);
+}
+
+#[test]
 fn a_crowd_for_four_threads_is_cut_three_times() {
     let mut sim = world(4, 256, 8, 0.02);
     add(&mut sim, 64..96, 2.4);

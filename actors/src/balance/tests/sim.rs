@@ -52,6 +52,8 @@ pub(super) struct Sim {
     pub(super) verdicts: Vec<(u64, Verdict)>,
     waiting: Vec<Decision>,
     left: BTreeMap<(u64, usize), u64>,
+    /// When the cuts were made that we made.
+    cuts: BTreeMap<usize, u64>,
     moved: BTreeMap<u64, u64>,
     last_id: u64,
     chance: SmallRng,
@@ -84,6 +86,7 @@ impl Sim {
             verdicts: Vec::new(),
             waiting: Vec::new(),
             left: BTreeMap::new(),
+            cuts: BTreeMap::new(),
             moved: BTreeMap::new(),
             last_id: regions as u64,
             chance: SmallRng::seed_from_u64(1),
@@ -258,6 +261,9 @@ impl Sim {
             Change::Merge { left, right } => {
                 let at = self.at(left);
                 let gone = self.regions.remove(at + 1);
+                let cut = self.cuts.remove(&gone.from).unwrap_or(0);
+                let is_old = cut == 0 || self.now - cut >= NO_RETURN;
+                assert!(is_old || decision.cause == Cause::Undo, "{decision:?}");
                 let kept = &mut self.regions[at];
                 assert_eq!(gone.id, right.0, "neighbours");
                 assert_eq!(gone.worker, kept.worker, "on one worker");
@@ -272,6 +278,7 @@ impl Sim {
 
     fn split(&mut self, region: RegionId, at: usize, right_to: usize) -> RegionId {
         self.last_id += 1;
+        self.cuts.insert(at, self.now);
         let left = self.at(region);
         let whole = self.regions[left].clone();
         assert!(whole.from < at && at < whole.to, "a cut is inside");
