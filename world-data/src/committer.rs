@@ -130,6 +130,7 @@ impl Committer {
     /// Opens the next epoch, then collects the last one from all lanes that hold something.
     fn open_next(&mut self) -> u64 {
         let shared = &self.shared;
+        let _collecting = shared.lock(&shared.collecting);
         let epoch = shared.epoch.fetch_add(1, Ordering::SeqCst);
         shared.pause();
         for region in &shared.table.load().regions {
@@ -148,6 +149,9 @@ impl Committer {
         let mut record = Vec::with_capacity(self.last_size.max(256));
         // The journal writes its own head in front, without moving the record.
         record.resize(FRAME_HEAD, 0);
+        // Several epochs come together when the partition changed in between. An object whose row
+        // stands in a set of before may have gone on to any lane since.
+        self.sets.sort_by_key(|set| set.epoch);
         for set in &mut self.sets {
             for entry in set.entries.drain(..) {
                 encode_entry(&self.shared.map, &entry, &mut record)?;

@@ -16,7 +16,7 @@ use crate::journal::sim::{Faults, SimJournal};
 use crate::journal::{FileJournal, Journal};
 use crate::line::Map;
 use crate::object::ObjectId;
-use crate::partition::{Interval, Partition};
+use crate::partition::{Interval, Partition, RegionId};
 use crate::recovery;
 use crate::shared::{Clock, Pause, Shared, Start};
 use crate::store::{Store, StoreError};
@@ -142,10 +142,6 @@ pub struct Report {
     /// Why it left no trace, if it did not commit.
     pub fault: Option<Fault>,
 }
-
-/// Names a region while it lives; a split or merge makes new ones.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
-pub struct RegionId(pub u64);
 
 /// The regions of a partition, in line order.
 #[derive(Debug)]
@@ -276,6 +272,10 @@ impl Engine {
     /// A worker: what one thread runs tasks with.
     pub fn worker(&self) -> Worker {
         Worker::new(Arc::clone(&self.shared))
+    }
+
+    pub(crate) fn shared(&self) -> &Shared {
+        &self.shared
     }
 
     /// The world's clock.
@@ -460,11 +460,7 @@ fn prepare<W: World>(
         epoch,
         next_id: store.id_limit().map_err(fault)?.max(1),
         next_dead: store.next_dead().map_err(fault)?,
-        // Regions are static for now: the number asked for cuts the line anew at each start.
-        partition: Partition {
-            epoch: stored.epoch,
-            ..Partition::even(&map, options.regions)
-        },
+        partition: stored.named(),
         store: Some(Arc::clone(&store)),
         pause,
     };

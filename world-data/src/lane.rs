@@ -64,6 +64,8 @@ pub(crate) struct Lane {
     sealed: Vec<Set>,
     /// Whether the committer has been told of the lane since it last took from it.
     pub(crate) told: bool,
+    /// Its region is no more: nothing may be laid here.
+    pub(crate) retired: bool,
 }
 
 impl Lane {
@@ -100,7 +102,8 @@ impl Lane {
 
     /// Takes the sets up to `epoch` away; says whether a newer one stays behind.
     pub(crate) fn take(&mut self, epoch: u64, into: &mut Vec<Set>) -> bool {
-        into.append(&mut self.sealed);
+        // What was inherited from another region's lane may be of a newer epoch.
+        into.extend(self.sealed.extract_if(.., |set| set.epoch <= epoch));
         if self.open.epoch <= epoch {
             let old = std::mem::take(&mut self.open);
             self.number = self.number.wrapping_add(1).max(1);
@@ -108,7 +111,24 @@ impl Lane {
                 into.push(old);
             }
         }
-        self.told = !self.open.is_empty();
+        self.told = !self.open.is_empty() || !self.sealed.is_empty();
         self.told
+    }
+
+    /// Takes everything away: nothing is laid here any more.
+    pub(crate) fn retire(&mut self, into: &mut Vec<Set>) {
+        self.retired = true;
+        into.append(&mut self.sealed);
+        let open = std::mem::take(&mut self.open);
+        if !open.is_empty() {
+            into.push(open);
+        }
+    }
+
+    /// Begins with what retired lanes held. Among sets of one epoch their order is kept.
+    pub(crate) fn inherit(&mut self, sets: Vec<Set>) {
+        debug_assert!(self.sealed.is_empty() && self.open.is_empty());
+        self.sealed = sets;
+        self.told = !self.sealed.is_empty();
     }
 }

@@ -12,6 +12,7 @@ pub mod engine;
 pub mod line;
 pub mod object;
 pub mod partition;
+pub mod repartition;
 pub mod task;
 pub mod tick;
 pub mod watch;
@@ -35,7 +36,7 @@ mod tally;
 
 pub use effect::{Effect, EffectSink, Fault, NoClients, Outcome, Payload, SessionId};
 pub use engine::{
-    Call, Class, Done, Durability, Engine, OnFailure, OpenError, Options, RegionId, Regions, Report,
+    Call, Class, Done, Durability, Engine, OnFailure, OpenError, Options, Regions, Report,
 };
 /// Random numbers, seeded per task or tick.
 pub use fastrand::Rng;
@@ -44,7 +45,8 @@ pub use feed::Gone;
 pub use journal::sim::Faults;
 pub use line::{Home, Map, Point};
 pub use object::{Kinds, Object, ObjectId, Ref};
-pub use partition::{Interval, Partition};
+pub use partition::{Interval, Partition, RegionId};
+pub use repartition::Placement;
 pub use shared::Clock;
 pub use task::{Stop, Task};
 pub use tick::{Moved, Scene, Ticked};

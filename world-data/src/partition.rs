@@ -26,6 +26,11 @@ impl Interval {
     }
 }
 
+/// Names a region. A split keeps the name for the left part, a merge that of the left one; a name
+/// that is gone is never given again.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
+pub struct RegionId(pub u64);
+
 /// The ordered cut points of the line, and the epoch of the partition: how often it has changed.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Partition {
@@ -35,6 +40,12 @@ pub struct Partition {
     pub starts: Vec<Home>,
     /// The end of the line.
     pub end: Home,
+    /// The regions' names, in line order. Stores of before there were names have none.
+    #[serde(default)]
+    pub ids: Vec<RegionId>,
+    /// The number of the next name.
+    #[serde(default)]
+    pub next_id: u64,
 }
 
 impl Partition {
@@ -59,7 +70,73 @@ impl Partition {
             epoch: 0,
             starts,
             end: Home(line),
+            ids: Vec::new(),
+            next_id: 0,
         }
+        .named()
+    }
+
+    /// Gives names to regions that have none.
+    pub(crate) fn named(mut self) -> Self {
+        if self.ids.is_empty() {
+            self.ids = (1..=self.starts.len() as u64).map(RegionId).collect();
+            self.next_id = self.starts.len() as u64 + 1;
+        }
+        self
+    }
+
+    /// The place of a region in line order.
+    pub fn place_of(&self, id: RegionId) -> Option<usize> {
+        self.ids.iter().position(|other| *other == id)
+    }
+
+    /// Cuts a region in two at `at`; returns the partition and the right part's name.
+    ///
+    /// # Errors
+    /// When there is no such region, `at` does not lie inside of it, or there are
+    /// [`MAX_REGIONS`] already.
+    pub fn split(&self, id: RegionId, at: Home) -> Result<(Self, RegionId), String> {
+        let place = self.find(id)?;
+        let interval = self.interval(place);
+        if !interval.contains(at) || at == interval.from {
+            return Err(format!(
+                "region {} lies from {} to {}: it can't be cut at {}",
+                id.0, interval.from.0, interval.to.0, at.0
+            ));
+        }
+        if self.len() >= MAX_REGIONS {
+            return Err(format!(
+                "there are {MAX_REGIONS} regions, the most there may be"
+            ));
+        }
+        let mut next = self.clone();
+        let right = RegionId(self.next_id);
+        next.starts.insert(place + 1, at);
+        next.ids.insert(place + 1, right);
+        next.next_id += 1;
+        next.epoch += 1;
+        Ok((next, right))
+    }
+
+    /// Drops the cut behind a region; returns the partition and the name that is gone.
+    ///
+    /// # Errors
+    /// When there is no such region, or it is the last of the line.
+    pub fn merge(&self, left: RegionId) -> Result<(Self, RegionId), String> {
+        let place = self.find(left)?;
+        let Some(gone) = self.ids.get(place + 1).copied() else {
+            return Err(format!("region {} is the last of the line", left.0));
+        };
+        let mut next = self.clone();
+        next.starts.remove(place + 1);
+        next.ids.remove(place + 1);
+        next.epoch += 1;
+        Ok((next, gone))
+    }
+
+    fn find(&self, id: RegionId) -> Result<usize, String> {
+        self.place_of(id)
+            .ok_or_else(|| format!("there is no region {}", id.0))
     }
 
     /// The number of regions.
@@ -111,6 +188,14 @@ impl Partition {
         }
         if self.starts.last().is_some_and(|last| *last >= self.end) {
             return Err("the last region is empty".into());
+        }
+        let mut ids = self.ids.clone();
+        ids.sort_unstable();
+        ids.dedup();
+        let one_each = ids.len() == self.starts.len() && self.ids.len() == ids.len();
+        let named = one_each && ids.iter().all(|id| id.0 < self.next_id);
+        if !named && !self.ids.is_empty() {
+            return Err("the regions' names are not one for each".into());
         }
         Ok(())
     }

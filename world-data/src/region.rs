@@ -12,12 +12,11 @@ use hashbrown::HashTable;
 use parking_lot::Mutex;
 use rustc_hash::FxHashMap;
 
-use crate::engine::RegionId;
 use crate::feed::{Feed, News};
 use crate::lane::Lane;
 use crate::line::{Home, Point};
 use crate::object::{ObjectId, Value};
-use crate::partition::Interval;
+use crate::partition::{Interval, RegionId};
 use crate::watch::Watch;
 
 /// How long a lazy write may wait for something to be told.
@@ -45,6 +44,13 @@ impl Region {
             lazy_since: AtomicU64::new(0),
         }
     }
+
+    /// A region that begins with what others held.
+    pub(crate) fn with(id: RegionId, interval: Interval, state: State) -> Self {
+        let region = Self::new(id, interval);
+        *region.state.lock() = state;
+        region
+    }
 }
 
 #[derive(Default)]
@@ -65,6 +71,8 @@ pub(crate) struct State {
     lazy_left: Vec<Home>,
     pub(crate) feed: Feed,
     entities: usize,
+    /// The region is no more: look into the table again.
+    pub(crate) retired: bool,
 }
 
 /// A live object. What every access needs stands in its first cache line: with many objects, the
@@ -218,6 +226,73 @@ impl State {
         self.entities -= usize::from(slot.id.is_entity());
         self.unlink(slot.home, slot.member_at);
         slot
+    }
+
+    /// Takes everything, and leaves a mark that says so.
+    pub(crate) fn retire(&mut self) -> Self {
+        let retired = Self {
+            retired: true,
+            ..Self::default()
+        };
+        std::mem::replace(self, retired)
+    }
+
+    /// A state without homes that goes on where this one is.
+    pub(crate) fn empty_like(&self) -> Self {
+        let feed = Feed {
+            on: self.feed.on,
+            overflowed: self.feed.overflowed,
+            ..Feed::default()
+        };
+        Self {
+            round: self.round,
+            feed,
+            ..Self::default()
+        }
+    }
+
+    /// Hands the homes that `goes` says to `other`, with all that is in them. Nothing of them may
+    /// be lazily written.
+    pub(crate) fn hand_over(&mut self, other: &mut Self, goes: impl Fn(Home) -> bool) {
+        let (go, stay) = std::mem::take(&mut self.ring)
+            .into_iter()
+            .partition(|home| goes(*home));
+        (self.ring, self.hand) = (stay, 0);
+        other.feed.on |= self.feed.on;
+        other.feed.overflowed |= self.feed.overflowed;
+        for home in go {
+            let Some(mut part) = self.homes.remove(&home) else {
+                continue;
+            };
+            let members = std::mem::take(&mut part.members);
+            other.homes.insert(home, part);
+            other.ring.push(home);
+            for at in members {
+                self.hand_slot(other, at);
+            }
+        }
+        for gone in std::mem::take(&mut self.feed.gone) {
+            let feed = if goes(gone.from) {
+                &mut other.feed
+            } else {
+                &mut self.feed
+            };
+            feed.left(gone);
+        }
+    }
+
+    fn hand_slot(&mut self, other: &mut Self, at: u32) {
+        let id = self.slots[at as usize].id;
+        let mut slot = std::mem::replace(&mut self.slots[at as usize], Slot::hole(id));
+        forget(&mut self.index, id, at);
+        self.entities -= usize::from(id.is_entity());
+        self.free.push(at);
+        debug_assert!(!slot.lazy, "lazy writes are flushed before");
+        // The new region's lane, lists and runs know nothing of it yet.
+        let news = std::mem::replace(&mut slot.news, News::None);
+        (slot.lane_set, slot.writer) = (0, 0);
+        let at = other.insert(slot);
+        other.tell(at, news);
     }
 
     /// Lets a slot that was taken be used again.

@@ -89,6 +89,8 @@ pub(crate) struct Run {
     /// It read something that was lazily written.
     read_lazy: bool,
     pub(crate) ids: IdRange,
+    /// A region of its table is no more: the next run begins with the table of now.
+    pub(crate) stale: bool,
 }
 
 /// A run with what it runs on.
@@ -134,13 +136,27 @@ impl<'w> Runner<'w> {
     pub(crate) fn lock_needed(&mut self) {
         for at in 0..self.run.needed.len() {
             let region = self.run.needed[at];
-            let state = self.wait_for(region);
+            let Ok(state) = self.wait_for(region) else {
+                return;
+            };
             self.held.push(Held { region, state });
         }
     }
 
-    fn wait_for(&self, region: usize) -> MutexGuard<'w, State> {
-        self.shared.lock(&self.table.regions[region].state)
+    fn wait_for(&mut self, region: usize) -> Result<MutexGuard<'w, State>> {
+        let state = self.shared.lock(&self.table.regions[region].state);
+        self.still_there(state)
+    }
+
+    /// Fails when the region was split or merged meanwhile.
+    #[inline]
+    fn still_there(&mut self, state: MutexGuard<'w, State>) -> Result<MutexGuard<'w, State>> {
+        if state.retired {
+            drop(state);
+            self.run.stale = true;
+            return Err(self.stop(Stop::Again));
+        }
+        Ok(state)
     }
 
     #[inline]
@@ -154,10 +170,10 @@ impl<'w> Runner<'w> {
 
     fn acquire(&mut self, region: usize) -> Result<usize> {
         let state = if self.held.is_empty() {
-            self.wait_for(region)
+            self.wait_for(region)?
         } else {
             match self.table.regions[region].state.try_lock() {
-                Some(state) => state,
+                Some(state) => self.still_there(state)?,
                 None => return Err(self.ask_for(region)),
             }
         };
@@ -538,6 +554,7 @@ impl Run {
         self.undo.clear();
         self.effects.clear();
         self.stop = None;
+        self.stale = false;
         self.structural = false;
         self.read_lazy = false;
         self.serial = serial;

@@ -11,12 +11,12 @@ use parking_lot::{Condvar, Mutex, MutexGuard};
 
 use crate::checkpoint::Checkpointer;
 use crate::effect::EffectSink;
-use crate::engine::{Options, RegionId, Regions};
-use crate::lane::Entry;
+use crate::engine::{Options, Regions};
+use crate::lane::{Entry, Set};
 use crate::line::{Home, Map};
 use crate::metrics::Metrics;
 use crate::object::Kinds;
-use crate::partition::Partition;
+use crate::partition::{Partition, RegionId};
 use crate::region::Region;
 use crate::store::Store;
 use crate::watch::Places;
@@ -31,7 +31,7 @@ pub(crate) const ID_LIMIT: &str = "id_limit";
 /// A partition with its regions.
 pub(crate) struct Table {
     pub(crate) public: Arc<Regions>,
-    pub(crate) regions: Vec<Region>,
+    pub(crate) regions: Vec<Arc<Region>>,
     finder: Finder,
 }
 
@@ -79,9 +79,14 @@ impl Finder {
 
 impl Table {
     pub(crate) fn new(partition: Partition) -> Self {
-        let regions: Vec<_> = (0..partition.len())
-            .map(|at| Region::new(RegionId(at as u64 + 1), partition.interval(at)))
-            .collect();
+        let region = |at: usize| Region::new(partition.ids[at], partition.interval(at));
+        let regions = (0..partition.len()).map(|at| Arc::new(region(at)));
+        let regions = regions.collect();
+        Self::of(partition, regions)
+    }
+
+    /// A partition with its regions, in line order.
+    pub(crate) fn of(partition: Partition, regions: Vec<Arc<Region>>) -> Self {
         let list = regions
             .iter()
             .map(|region| (region.id, region.interval))
@@ -224,6 +229,10 @@ pub(crate) struct Shared {
     /// All epochs up to this one are on disk.
     pub(crate) durable: AtomicU64,
     durable_waiters: (Mutex<usize>, Condvar),
+    /// Held while lanes are collected, and while what they hold changes lanes.
+    pub(crate) collecting: Mutex<()>,
+    /// Held while the partition changes.
+    pub(crate) repartition: Mutex<()>,
     pub(crate) commits: AtomicU64,
     pub(crate) dead: AtomicU64,
     pub(crate) workers: AtomicU64,
@@ -271,6 +280,8 @@ impl Shared {
             epoch: AtomicU64::new(start.epoch),
             durable: AtomicU64::new(start.epoch - 1),
             durable_waiters: (Mutex::new(0), Condvar::new()),
+            collecting: Mutex::default(),
+            repartition: Mutex::default(),
             commits: AtomicU64::new(0),
             dead: AtomicU64::new(start.next_dead),
             workers: AtomicU64::new(1),
@@ -346,18 +357,31 @@ impl Shared {
         if self.store.is_none() {
             return;
         }
-        let table = self.table.load();
-        let region = &table.regions[0];
-        let mut lane = self.lock(&region.lane);
-        let news = !lane.told;
-        lane.told = true;
-        region.flagged.store(true, Ordering::SeqCst);
-        lane.enter(self.epoch.load(Ordering::SeqCst));
-        lane.open.entries.push(entry);
-        self.pause();
-        // While the lane is locked: whoever commits to it next takes the committer for awake.
-        if news {
-            self.signal.wake();
+        self.lay_anywhere(|set| set.entries.push(entry));
+    }
+
+    /// Lays something into the open set of some region's lane; returns its epoch.
+    pub(crate) fn lay_anywhere(&self, lay: impl FnOnce(&mut Set)) -> u64 {
+        loop {
+            let table = self.table.load_full();
+            let region = &table.regions[0];
+            let mut lane = self.lock(&region.lane);
+            if lane.retired {
+                // The next table is about to be there.
+                continue;
+            }
+            let news = !lane.told;
+            lane.told = true;
+            region.flagged.store(true, Ordering::SeqCst);
+            let epoch = self.epoch.load(Ordering::SeqCst);
+            lane.enter(epoch);
+            lay(&mut lane.open);
+            self.pause();
+            // While the lane is locked: whoever commits to it next takes the committer for awake.
+            if news {
+                self.signal.wake();
+            }
+            return epoch;
         }
     }
 

@@ -10,13 +10,14 @@ use std::sync::Arc;
 use metrics::counter;
 use rayon::prelude::*;
 
-use crate::engine::{Call, Class, RegionId, Report};
+use crate::engine::{Call, Class, Report};
 use crate::feed::{Gone, News};
 use crate::line::{Home, Point};
 use crate::object::{ObjectId, Value};
+use crate::partition::RegionId;
 use crate::region::{Slot, State};
 use crate::run::load_home;
-use crate::shared::Shared;
+use crate::shared::{Shared, Table};
 use crate::worker::Worker;
 use crate::world::{Entity, Scene as Cells, Step, Tick, World};
 
@@ -68,11 +69,14 @@ impl Worker {
         number: u64,
         seconds: f64,
     ) -> Option<Ticked> {
-        self.refresh();
-        let at = self.table.index_of(region)?;
-        let region = &self.table.regions[at];
+        let (table, at) = self.find(region)?;
+        let region = &table.regions[at];
         let now_ms = self.shared.clock.now_ms();
         let mut state = self.shared.lock(&region.state);
+        if state.retired {
+            // Only a caller that splits a region while it ticks comes here.
+            return Some(Ticked::default());
+        }
         let (steps, entities) = self.compute(world, &state, number, now_ms, seconds);
         let mut ticked = Ticked {
             entities,
@@ -95,7 +99,7 @@ impl Worker {
             }
         }
         if region.has_waited(now_ms) {
-            self.shared.flush_lazy_of(&self.table, at, &mut state);
+            self.shared.flush_lazy_of(&table, at, &mut state);
         }
         drop(state);
         // The tick itself is a task, too; what leaves the region is counted apart, as it runs.
@@ -110,6 +114,13 @@ impl Worker {
             self.cross(&crossing, now_ms);
         }
         Some(ticked)
+    }
+
+    /// The region and the table of now; kept beside the worker's own, which tasks may renew.
+    fn find(&mut self, region: RegionId) -> Option<(Arc<Table>, usize)> {
+        self.refresh();
+        let at = self.table.index_of(region)?;
+        Some((Arc::clone(&self.table), at))
     }
 
     fn compute<W: World>(
@@ -205,9 +216,8 @@ impl Worker {
         region: RegionId,
         see: impl FnOnce(&mut Scene<'_>) -> R,
     ) -> Option<R> {
-        self.refresh();
-        let at = self.table.index_of(region)?;
-        let mut state = self.shared.lock(&self.table.regions[at].state);
+        let (table, at) = self.find(region)?;
+        let mut state = self.shared.lock(&table.regions[at].state);
         state.feed.on = true;
         state.feed.moved.sort_unstable();
         state.feed.moved.dedup();

@@ -117,12 +117,16 @@ impl Worker {
         self.serial += 1;
         // Serials differ between workers, and are never 0.
         let serial = self.number << 40 | (self.serial & ((1 << 40) - 1));
-        let (shared, table) = (&*self.shared, &*self.table);
-        let now_ms = shared.clock.now_ms();
+        let now_ms = self.shared.clock.now_ms();
         self.run.needed.clear();
         let mut attempts = 0;
         loop {
             attempts += 1;
+            if std::mem::take(&mut self.run.stale) {
+                self.run.needed.clear();
+                self.refresh();
+            }
+            let (shared, table) = (&*self.shared, &*self.table);
             self.run.begin(shared, serial, now_ms, budget_ms);
             let mut task = Task {
                 on: Runner::new(shared, table, &mut self.run),
@@ -186,15 +190,20 @@ impl Worker {
     }
 
     pub(crate) fn watch(&mut self, id: ObjectId) -> Option<Arc<Watch>> {
-        self.refresh();
-        self.run.begin(&self.shared, 0, 0, u64::MAX);
-        let mut on = Runner::new(&self.shared, &self.table, &mut self.run);
-        let spot = on.locate(id).ok().flatten();
-        spot.filter(|_| id.is_entity()).map(|spot| {
-            let slot = on.slot(spot);
-            let at = slot.at;
-            Arc::clone(slot.watch.get_or_insert_with(|| Arc::new(Watch::new(at))))
-        })
+        loop {
+            self.refresh();
+            self.run.begin(&self.shared, 0, 0, u64::MAX);
+            let mut on = Runner::new(&self.shared, &self.table, &mut self.run);
+            let spot = on.locate(id).ok().flatten();
+            if on.run.stale {
+                continue;
+            }
+            return spot.filter(|_| id.is_entity()).map(|spot| {
+                let slot = on.slot(spot);
+                let at = slot.at;
+                Arc::clone(slot.watch.get_or_insert_with(|| Arc::new(Watch::new(at))))
+            });
+        }
     }
 
     /// Drops idle homes until memory is under its limit; waits for a checkpoint when too much is
@@ -321,7 +330,9 @@ impl Shared {
         for at in 0..table.regions.len() {
             if table.regions[at].lazy_since.load(Ordering::Relaxed) != 0 {
                 let mut state = self.lock(&table.regions[at].state);
-                self.flush_lazy_of(&table, at, &mut state);
+                if !state.retired {
+                    self.flush_lazy_of(&table, at, &mut state);
+                }
             }
         }
     }
@@ -334,6 +345,7 @@ impl Shared {
         for (at, region) in table.regions.iter().enumerate() {
             if region.has_waited(now)
                 && let Some(mut state) = region.state.try_lock()
+                && !state.retired
             {
                 self.flush_lazy_of(&table, at, &mut state);
             }

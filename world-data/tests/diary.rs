@@ -6,7 +6,7 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use parking_lot::Mutex;
-use world_data::{Class, Effect, EffectSink, Fault, Faults, ObjectId, Partition, Report};
+use world_data::{Class, Effect, EffectSink, Fault, Faults, Home, ObjectId, Partition, Report};
 
 use crate::draw::Sort;
 use crate::ground::{Told, told};
@@ -87,6 +87,16 @@ pub(crate) struct Diary {
 }
 
 impl Diary {
+    /// A region was cut: from now on its parts keep their own histories, also when they are one
+    /// region again.
+    pub(crate) fn cut(&mut self, at: Home) {
+        if let Some(partition) = &mut self.partition
+            && let Err(place) = partition.starts.binary_search(&at)
+        {
+            partition.starts.insert(place, at);
+        }
+    }
+
     /// The diary of the first life; genesis has used mark 0.
     pub(crate) fn first() -> Self {
         Self {

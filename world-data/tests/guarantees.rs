@@ -7,8 +7,8 @@ use std::sync::atomic::{AtomicU64, Ordering};
 
 use parking_lot::Mutex;
 use world_data::{
-    Class, Done, Durability, Effect, EffectSink, Engine, Fault, Faults, Options, Payload, Point,
-    Rng, Stop, Task, Worker,
+    Class, Done, Durability, Effect, EffectSink, Engine, Fault, Faults, Home, Options, Payload,
+    Point, Rng, Stop, Task, Worker,
 };
 
 use crate::ground::{
@@ -392,4 +392,51 @@ fn g5_a_session_hears_in_commit_order() {
             );
         }
     }
+}
+
+#[test]
+fn g6_a_partition_that_changed_under_load_changed_nothing_else_and_survives_a_restart() {
+    let dir = folder(true);
+    let engine = open(dir.path(), options()).unwrap();
+    let before = funds(&mut engine.worker());
+    let done = AtomicU64::new(0);
+    std::thread::scope(|threads| {
+        for thread in 0..THREADS {
+            let (engine, done) = (&engine, &done);
+            threads.spawn(move || {
+                let (mut worker, mut rng) = (engine.worker(), Rng::with_seed(thread));
+                for mark in 0..TASKS {
+                    if transfer(&mut worker, &mut rng, mark).is_some() {
+                        done.fetch_add(1, Ordering::Relaxed);
+                    }
+                }
+            });
+        }
+        let mut rng = Rng::with_seed(9);
+        for turn in 0.. {
+            let regions = engine.regions();
+            let (region, interval) = regions.list[rng.usize(0..regions.list.len())];
+            // Refused where there is nothing to cut or no neighbour: then the next turn will do.
+            let _refused = if rng.bool() {
+                let at = rng.u64(interval.from.0..interval.to.0);
+                engine.split(region, Home(at)).err()
+            } else {
+                engine.merge(region).err()
+            };
+            if turn > 100 && done.load(Ordering::Relaxed) >= THREADS * u64::from(TASKS) / 2 {
+                break;
+            }
+        }
+    });
+    assert_eq!(done.load(Ordering::Relaxed), THREADS * u64::from(TASKS));
+    assert_eq!(funds(&mut engine.worker()), before);
+    let partition = engine.regions().partition.clone();
+    assert!(partition.epoch > 20, "{partition:?}");
+    let world = snapshot(&mut engine.worker(), &[]).unwrap();
+    engine.close();
+    drop(engine);
+    let engine = open(dir.path(), options()).unwrap();
+    assert_eq!(engine.regions().partition, partition);
+    let after = snapshot(&mut engine.worker(), &[]).unwrap();
+    assert_eq!(difference(&world, &after, false), None);
 }

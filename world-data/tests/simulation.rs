@@ -8,7 +8,7 @@ use std::sync::Arc;
 
 use parking_lot::Mutex;
 use tempfile::TempDir;
-use world_data::{Class, Done, Durability, Engine, Faults, ObjectId, Options, Rng};
+use world_data::{Class, Done, Durability, Engine, Faults, Home, ObjectId, Options, Rng};
 
 use crate::agreement::made;
 use crate::baton::Baton;
@@ -271,7 +271,6 @@ impl Life {
         if let Ending::Torn(syncs) = self.ending {
             self.faults.crash_after(syncs);
         }
-        let regions = self.engine.regions();
         let mut worker = self.engine.worker();
         let mut actions = 0;
         while self.baton.alive() > 1 {
@@ -281,7 +280,8 @@ impl Life {
                 self.baton.cut();
                 return;
             }
-            let (region, _) = regions.list[rng.usize(0..regions.list.len())];
+            let regions = self.engine.regions();
+            let (region, interval) = regions.list[rng.usize(0..regions.list.len())];
             let now = self.engine.clock().now_ms();
             let did = match rng.u32(0..20) {
                 0..9 => {
@@ -305,6 +305,19 @@ impl Life {
                 14..17 => {
                     self.engine.clock().advance(now + rng.u64(0..40));
                     "time passes"
+                }
+                18 => {
+                    let at = Home(rng.u64(interval.from.0..interval.to.0));
+                    if self.engine.split(region, at).is_ok() {
+                        self.diary.lock().cut(at);
+                        "split"
+                    } else {
+                        "no split"
+                    }
+                }
+                19 => {
+                    let merged = self.engine.merge(region);
+                    if merged.is_ok() { "merge" } else { "no merge" }
                 }
                 17 if rng.u32(0..8) == 0 => {
                     self.engine.clock().advance(now + 1500);

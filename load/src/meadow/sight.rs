@@ -36,7 +36,7 @@ struct Open {
     seen: Seen,
 }
 
-/// A cell's word that an entity left it, while another's word on that entity was still to come.
+/// A cell's word that an entity left it, while another cell still shows that entity.
 /// What two cells of different regions say is in no order: of one that walked from `a` over `b` to
 /// `c`, `b` may tell of its part before `a` does.
 #[derive(Debug, Clone, Copy)]
@@ -65,7 +65,7 @@ pub(crate) struct Sight {
     doubled: Vec<Open>,
     /// Entities that left all cells, for one that is in view.
     between: Vec<Open>,
-    /// Departures from cells, of entities that other cells still showed, or none had shown.
+    /// Departures from cells, of entities that other cells still showed.
     departed: Vec<Departed>,
     /// Cells that were told in full, and when.
     filled: Vec<(u64, u64)>,
@@ -163,8 +163,10 @@ impl Sight {
         // By the server's ticks: frames that waited in a socket say what was true before.
         let seconds = self.period.as_secs_f32() * frame.tick.saturating_sub(self.begun) as f32;
         // In their order: what is told of a cell may be several steps, each on top of the last.
+        let mut replayed = None;
         for cell in frame.cells() {
             if cell.full {
+                replayed = Some(cell.cell);
                 self.filled.push((cell.cell, frame.tick));
                 self.forget(&[cell.cell]);
             }
@@ -172,7 +174,12 @@ impl Sight {
                 self.see_entity(&frame, cell, entity, seconds, stats)?;
             }
             for gone in frame.gone(cell) {
-                self.see_gone(frame.tick, cell.cell, *gone);
+                if replayed == Some(cell.cell) {
+                    // The full cell is of long ago: who left it since is anywhere by now.
+                    self.drop_from(cell.cell, gone.id);
+                } else {
+                    self.see_gone(frame.tick, cell.cell, *gone);
+                }
             }
         }
         if going {
@@ -302,6 +309,15 @@ impl Sight {
         Some(seen)
     }
 
+    fn drop_from(&mut self, cell: u64, id: u64) {
+        if let Some(seen) = self.known.get_mut(&id) {
+            seen.leave(|known| known == cell);
+            if seen.count() == 0 {
+                self.known.remove(&id);
+            }
+        }
+    }
+
     fn see_gone(&mut self, tick: u64, cell: u64, gone: Gone) {
         let (id, to) = (gone.id, gone.to);
         let from = cell;
@@ -322,7 +338,6 @@ impl Sight {
             // It came and went between two looks of that cell's region.
             let awaited = |open: &Open| open.id == id && open.seen.is_in(cell);
             let Some(place) = self.between.iter().position(awaited) else {
-                self.departed.push(told);
                 return;
             };
             self.between.swap_remove(place).seen

@@ -68,9 +68,7 @@ impl Runner<'_> {
         let (shared, table) = (self.shared, self.table);
         let writes = !self.run.undo.is_empty();
         if self.held.is_empty() {
-            // It touched nothing, yet has something to tell.
-            let state = self.wait_for(0);
-            self.held.push(Held { region: 0, state });
+            return self.commit_to_any_lane();
         }
         let mut lanes: SmallVec<[MutexGuard<'_, Lane>; 4]> = self
             .held
@@ -124,6 +122,24 @@ impl Runner<'_> {
             shared.wait_durable(epoch);
         }
         epoch
+    }
+
+    /// It touched nothing, yet has something to tell.
+    fn commit_to_any_lane(&mut self) -> u64 {
+        let shared = self.shared;
+        let strict = shared.options.durability == Durability::Strict;
+        let effects = std::mem::take(&mut self.run.effects);
+        if !strict {
+            let epoch = shared.lay_anywhere(|_| ());
+            shared.sink.deliver(effects);
+            return epoch;
+        }
+        shared.lay_anywhere(|set| {
+            let number = shared.commits.fetch_add(1, Ordering::SeqCst);
+            let effects = effects.into_iter();
+            set.effects
+                .extend(effects.map(|effect| Numbered { number, effect }));
+        })
     }
 
     /// Ends the undo log: each write is shown to `lay` with its region, then to observers.

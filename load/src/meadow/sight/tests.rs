@@ -154,12 +154,7 @@ fn what_can_not_be_true_is_named() {
         ),
         (vec![part(0, true, &[], &[])], "does not see itself"),
         (
-            vec![part(
-                0,
-                true,
-                &[(YOU, 10.0, true), (6, 10.0, true)],
-                &[(6, Some(1))],
-            )],
+            vec![part(0, false, &[(6, 10.0, true)], &[(6, Some(1))])],
             "entity 6 went to cell 1, not seen there",
         ),
     ] {
@@ -255,8 +250,12 @@ fn speed_is_held_to_its_limit_over_a_while() {
 fn a_cell_may_begin_with_where_somebody_was_long_ago() {
     let mut eyes = Eyes::open();
     // A full cell of old, and the steps since: it shows, and lets go, one that is elsewhere now.
-    eyes.see(&[part(2, true, &[(YOU, 60.0, true)], &[(YOU, Some(0))])]);
+    eyes.see(&[
+        part(2, true, &[(YOU, 60.0, true), (6, 70.0, true)], &[]),
+        part(2, false, &[], &[(YOU, Some(0)), (6, Some(1))]),
+    ]);
     assert_eq!(eyes.sight.you(), Some([10.0, 10.0]));
+    eyes.see(&[part(1, false, &[(6, 40.0, true)], &[])]);
     eyes.wait();
     assert_eq!(eyes.wrong(), Vec::<String>::new());
 }
