@@ -13,6 +13,7 @@
 mod accounts;
 mod balance;
 pub mod bucket;
+mod changes;
 mod clock;
 mod directory;
 mod host;
@@ -30,10 +31,13 @@ mod supervisor;
 #[cfg(test)]
 mod void;
 
+pub use changes::{ChangeState, ChangeStatus, Order, OrderError, SupervisorMode, SupervisorStatus};
 pub use hub::{Entry, Hub};
 pub use link::{Incoming, Link, Outgoing};
 pub use post::Post;
 pub use refusal::{Cause, Refusal};
 pub use runtime::Runtime;
 pub use settings::Settings;
-pub use status::{RegionStatus, SessionCounts, Status, WorkerStatus};
+pub use status::{
+    BorderStatus, BusyStatus, Dots, RegionStatus, SessionCounts, Status, WorkerStatus,
+};

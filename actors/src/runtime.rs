@@ -14,14 +14,15 @@ use actix::Actor;
 use actix_rt::{Arbiter, ArbiterHandle};
 use parking_lot::Mutex;
 use tokio::time::{Instant, MissedTickBehavior, interval, timeout_at};
-use world_data::{Engine, World};
+use world_data::{Engine, RegionId, World};
 
+use crate::changes::{ChangeStatus, Order, OrderError, SupervisorStatus};
 use crate::clock;
 use crate::host::Host;
 use crate::hub::Hub;
 use crate::post::Post;
 use crate::settings::Settings;
-use crate::status::{RegionStatus, Status, WorkerStatus};
+use crate::status::{BusyStatus, Dots, RegionStatus, Status, WorkerStatus};
 use crate::supervisor::Supervisor;
 
 /// How often a drain looks whether all sessions have gone.
@@ -109,6 +110,13 @@ impl<W: World> Runtime<W> {
                 queue: region.waiting(),
                 ticks: figures.ticks.load(Ordering::Relaxed),
                 late: figures.late.load(Ordering::Relaxed),
+                busy: BusyStatus::default(),
+                sessions: 0,
+                pinned: false,
+                dilation: 1.0,
+                lateness_ms: 0.0,
+                border: Vec::new(),
+                last_pause_ms: None,
             });
         }
         Status {
@@ -120,7 +128,36 @@ impl<W: World> Runtime<W> {
             workers,
             regions,
             sessions: host.session_counts(),
+            supervisor: SupervisorStatus {
+                mode: host.settings.supervisor,
+                changes: Vec::new(),
+            },
         }
+    }
+
+    /// Carries an operator's order out; returns what came of it.
+    ///
+    /// # Errors
+    /// When the order names what is not there, or can't be carried out as things are.
+    pub async fn order(&self, order: Order) -> Result<ChangeStatus, OrderError> {
+        Err(OrderError::Refused(format!("{order:?} is not yet known")))
+    }
+
+    /// Leaves a region as it is, where it is, or lets it be changed again.
+    ///
+    /// # Errors
+    /// When there is no such region.
+    pub fn pin(&self, region: RegionId, _pinned: bool) -> Result<(), OrderError> {
+        Err(OrderError::Unknown(format!(
+            "there is no region {}",
+            region.0
+        )))
+    }
+
+    /// Where entities are, at most so many of each sort. Regions tell once per second, and only
+    /// while somebody asks.
+    pub fn dots(&self, _most: usize) -> Dots {
+        Dots::default()
     }
 
     /// Whether all regions run and logins are accepted.

@@ -3,11 +3,23 @@
 
 use std::time::Duration;
 
+use crate::changes::SupervisorMode;
+
 /// The actors' numbers. `src/config` fills it in, checks it and hands it down.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Settings {
     /// Worker threads that regions run on; at least 1.
     pub workers: usize,
+    /// Whether the supervisor changes partition and placement by itself.
+    pub supervisor: SupervisorMode,
+    /// The load of a thread, 0..1, from which on regions are moved off it.
+    pub hot_load: f64,
+    /// The load of a thread down to which regions are moved off it.
+    pub cool_load: f64,
+    /// The load of a region, as a share of a thread, from which on it is split.
+    pub split_load: f64,
+    /// The load of two neighbours together below which they are merged.
+    pub merge_load: f64,
     /// Ticks of a region, and frames of a session, per second.
     pub tick_hz: u32,
     /// Work that may wait in one region; above, it is handed back and sockets are not read.
@@ -39,6 +51,11 @@ impl Default for Settings {
     fn default() -> Self {
         Self {
             workers: std::thread::available_parallelism().map_or(1, std::num::NonZero::get),
+            supervisor: SupervisorMode::On,
+            hot_load: 0.7,
+            cool_load: 0.6,
+            split_load: 0.5,
+            merge_load: 0.2,
             tick_hz: 20,
             queue_limit: 4096,
             window: 64,

@@ -5,6 +5,8 @@ use serde::Serialize;
 use uuid::Uuid;
 use world_data::RegionId;
 
+use crate::changes::SupervisorStatus;
+
 /// One host at one moment.
 #[derive(Debug, Clone, Serialize)]
 pub struct Status {
@@ -24,6 +26,8 @@ pub struct Status {
     pub regions: Vec<RegionStatus>,
     /// The sessions.
     pub sessions: SessionCounts,
+    /// What the supervisor does.
+    pub supervisor: SupervisorStatus,
 }
 
 /// One worker thread.
@@ -58,6 +62,51 @@ pub struct RegionStatus {
     pub ticks: u64,
     /// Ticks that began over 50 ms late or were skipped.
     pub late: u64,
+    /// What its load is made of.
+    pub busy: BusyStatus,
+    /// Sessions whose entity is in it.
+    pub sessions: usize,
+    /// Whether an operator wants it left as it is, where it is.
+    pub pinned: bool,
+    /// World time per real time.
+    pub dilation: f64,
+    /// How late ticks of the last seconds began, 99th percentile, in milliseconds.
+    pub lateness_ms: f64,
+    /// Its traffic with other regions.
+    pub border: Vec<BorderStatus>,
+    /// How long it did nothing for its last change, in milliseconds.
+    pub last_pause_ms: Option<f64>,
+}
+
+/// Shares of a second, smoothed, 0..1.
+#[derive(Debug, Clone, Copy, Default, Serialize)]
+pub struct BusyStatus {
+    /// Commands, inputs, logins.
+    pub tasks: f64,
+    /// Ticks.
+    pub ticks: f64,
+    /// Encoding what changed.
+    pub encoding: f64,
+    /// Telling the hubs.
+    pub sending: f64,
+}
+
+/// Traffic between two regions.
+#[derive(Debug, Clone, Copy, Serialize)]
+pub struct BorderStatus {
+    /// The other one.
+    pub region: RegionId,
+    /// Crossings and tasks over both, per second.
+    pub rate: f64,
+}
+
+/// Where entities are, for a map to look at.
+#[derive(Debug, Clone, Default, Serialize)]
+pub struct Dots {
+    /// Entities of sessions: x and y of each, in metres.
+    pub people: Vec<f32>,
+    /// Other entities.
+    pub others: Vec<f32>,
 }
 
 /// How many sessions there are.
