@@ -86,7 +86,7 @@ fn of_late_ticks(limit: f64, timeline: &Timeline) -> Check {
             share * 100.0,
             limit * 100.0
         ),
-        None => "the server did not say how many ticks were late".to_owned(),
+        None => "the server told of no ticks".to_owned(),
     };
     let passed = share.is_some_and(|share| share <= limit);
     Check::new("ticks are on time", passed, detail)

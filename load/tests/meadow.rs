@@ -160,7 +160,7 @@ fn ticks_that_are_late_are_seen() {
         "ticks are on time",
         "50.000 % of all regions' ticks were late",
     );
-    let words = "did not say how many";
+    let words = "told of no ticks";
     fails(Mood::Silent, TRADE, "ticks are on time", words);
 }
 

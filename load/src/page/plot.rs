@@ -204,7 +204,8 @@ fn pieces(points: &[(f64, Option<f64>)]) -> Vec<Vec<(f64, f64)>> {
 pub(super) fn short(value: f64) -> String {
     let mut text = String::new();
     let done = match value.abs() {
-        v if v >= 10_000.0 => write!(text, "{:.0}k", value / 1000.0),
+        v if v >= 10_000.0 && value % 1000.0 == 0.0 => write!(text, "{:.0}k", value / 1000.0),
+        v if v >= 10_000.0 => write!(text, "{:.1}k", value / 1000.0),
         v if v >= 100.0 || value.fract() == 0.0 => write!(text, "{value:.0}"),
         v if v >= 1.0 => write!(text, "{value:.1}"),
         _ => write!(text, "{value:.2}"),
@@ -232,7 +233,7 @@ mod tests {
 
     #[test]
     fn axes_have_short_numbers() {
-        let numbers = [0.0, 0.25, 1.5, 20.0, 150.4, 12_000.0].map(short);
-        assert_eq!(numbers, ["0", "0.25", "1.5", "20", "150", "12k"]);
+        let numbers = [0.0, 0.25, 1.5, 20.0, 150.4, 12_000.0, 25_862.0].map(short);
+        assert_eq!(numbers, ["0", "0.25", "1.5", "20", "150", "12k", "25.9k"]);
     }
 }

@@ -26,6 +26,8 @@ struct Both {
     unit: &'static str,
     at_least: f64,
     limit: Option<f64>,
+    /// Whether there are worlds, or runs, without any.
+    may_be_nothing: bool,
     values: &'static [(&'static str, Value)],
 }
 
@@ -35,6 +37,7 @@ const PLOTS: [Both; 9] = [
         unit: "max / mean",
         at_least: 1.5,
         limit: Some(UNEVEN),
+        may_be_nothing: false,
         values: &[("spread", |s| server(s).and_then(|s| s.spread))],
     },
     Both {
@@ -42,6 +45,7 @@ const PLOTS: [Both; 9] = [
         unit: "regions",
         at_least: 4.0,
         limit: None,
+        may_be_nothing: false,
         values: &[("regions", |s| server(s).map(|s| s.regions as f64))],
     },
     Both {
@@ -49,6 +53,7 @@ const PLOTS: [Both; 9] = [
         unit: "ms",
         at_least: 5.0,
         limit: None,
+        may_be_nothing: false,
         values: &[("p50", |s| s.latency_p50_ms), ("p99", |s| s.latency_p99_ms)],
     },
     Both {
@@ -56,6 +61,7 @@ const PLOTS: [Both; 9] = [
         unit: "ms",
         at_least: 5.0,
         limit: Some(TICK_MS),
+        may_be_nothing: false,
         values: &[
             ("p50", |s| s.frame_delay_p50_ms),
             ("p99", |s| s.frame_delay_p99_ms),
@@ -66,6 +72,7 @@ const PLOTS: [Both; 9] = [
         unit: "ms, p99",
         at_least: 5.0,
         limit: Some(TICK_MS),
+        may_be_nothing: false,
         values: &[("lateness", |s| server(s).and_then(|s| s.lateness_ms))],
     },
     Both {
@@ -73,6 +80,7 @@ const PLOTS: [Both; 9] = [
         unit: "% of ticks",
         at_least: 1.0,
         limit: None,
+        may_be_nothing: false,
         values: &[("late", |s| server(s).and_then(late_percent))],
     },
     Both {
@@ -80,6 +88,7 @@ const PLOTS: [Both; 9] = [
         unit: "per second",
         at_least: 10.0,
         limit: None,
+        may_be_nothing: false,
         values: &[("commands", |s| Some(s.commands_per_second))],
     },
     Both {
@@ -87,6 +96,7 @@ const PLOTS: [Both; 9] = [
         unit: "per second",
         at_least: 10.0,
         limit: None,
+        may_be_nothing: true,
         values: &[("frames", |s| Some(s.frames_per_second))],
     },
     Both {
@@ -94,6 +104,7 @@ const PLOTS: [Both; 9] = [
         unit: "per second",
         at_least: 1.0,
         limit: None,
+        may_be_nothing: true,
         values: &[("crossings", |s| Some(s.crossings_per_second))],
     },
 ];
@@ -216,7 +227,7 @@ impl Both {
         }
         // Of what never happened there is nothing to see.
         let nothing = |line: &Line| line.points.iter().all(|(_, v)| v.is_none_or(|v| v == 0.0));
-        if all.iter().all(nothing) && self.title.starts_with("Walks") {
+        if self.may_be_nothing && all.iter().all(nothing) {
             all.clear();
         }
         Plot {
