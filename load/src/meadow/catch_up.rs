@@ -35,15 +35,15 @@ impl CatchUp {
     /// Looks at a frame that may be old. All it tells must hold as ever, but how fast entities went
     /// can't be told from when it was read.
     pub(super) fn see(
-        frame: EncodedFrame,
+        (frame, going): (EncodedFrame, bool),
         sight: &mut Sight,
         field: &Field,
         stats: &RefCell<Stats>,
     ) -> Result<u64, ClientError> {
         let mut scratch = field.scratch.borrow_mut();
-        let newest = sight.see(frame, false, &mut scratch)?;
+        let newest = sight.see(frame, going, &mut scratch)?;
         let (_, mut words) = scratch.take_broken();
-        words.retain(|words| !is_about_speed(words));
+        words.retain(|words| !is_about_time(words));
         stats.borrow_mut().book_sight(words.len() as u64, words);
         Ok(newest)
     }
@@ -58,9 +58,10 @@ impl CatchUp {
     }
 }
 
-/// Whether a bot's eyes complain that somebody was too fast.
-fn is_about_speed(words: &str) -> bool {
-    words.ends_with(" m at once")
+/// Whether a bot's eyes complain that somebody was too fast, or that they have not seen their owner
+/// for too long: the frames between were never sent.
+fn is_about_time(words: &str) -> bool {
+    words.ends_with(" m at once") || words.ends_with(" does not see itself")
 }
 
 #[cfg(test)]
@@ -103,7 +104,8 @@ mod tests {
     #[test]
     fn speed_can_not_be_told_from_old_frames_but_all_else_can() {
         let (field, stats, mut sight) = (Field::new(), RefCell::new(Stats::new()), sight());
-        let see = |sight: &mut Sight, frame| CatchUp::see(frame, sight, &field, &stats).unwrap();
+        let see =
+            |sight: &mut Sight, frame| CatchUp::see((frame, true), sight, &field, &stats).unwrap();
         see(&mut sight, told(1, true, &[(YOU, 10.0), (9, 10.0)]));
         // A second of walking, read in no time: the eyes complain, and are not listened to.
         see(&mut sight, told(21, false, &[(9, 31.0)]));

@@ -237,7 +237,8 @@ impl Player {
     fn hear_frame(&mut self, frame: EncodedFrame, going: bool) -> Result<(), ClientError> {
         let newest = match &mut self.catching_up {
             Some(catching_up) => {
-                let newest = CatchUp::see(frame, &mut self.sight, &self.field, &self.stats)?;
+                let newest =
+                    CatchUp::see((frame, going), &mut self.sight, &self.field, &self.stats)?;
                 if catching_up.is_done() {
                     self.catching_up = None;
                     self.behind = false;
