@@ -4,6 +4,7 @@
 
 use std::path::PathBuf;
 
+use actors::SupervisorMode;
 use clap::builder::{PossibleValuesParser, TypedValueParser};
 use clap::{Args, Parser, Subcommand};
 use world_data::Durability;
@@ -50,6 +51,9 @@ pub(crate) struct Serve<A: Args> {
     /// Threads that run regions, 0: one per core [config: regions.workers]
     #[arg(long, value_name = "N")]
     workers: Option<usize>,
+    /// Whether regions are moved, split and merged as their load asks [config: supervisor.mode]
+    #[arg(long, value_name = "MODE", value_parser = supervisor())]
+    supervisor: Option<SupervisorMode>,
     /// Allow guest login on an address that others can reach
     #[arg(long)]
     insecure_guest: bool,
@@ -67,6 +71,14 @@ fn durability() -> impl TypedValueParser<Value = Durability> {
     PossibleValuesParser::new(["strict", "relaxed"]).map(|name| match name.as_str() {
         "relaxed" => Durability::Relaxed,
         _ => Durability::Strict,
+    })
+}
+
+fn supervisor() -> impl TypedValueParser<Value = SupervisorMode> {
+    PossibleValuesParser::new(["on", "observe", "off"]).map(|name| match name.as_str() {
+        "off" => SupervisorMode::Off,
+        "observe" => SupervisorMode::Observe,
+        _ => SupervisorMode::On,
     })
 }
 
@@ -90,6 +102,7 @@ impl<A: Args> Serve<A> {
         put(&mut config.engine.durability, self.durability.as_ref());
         put(&mut config.engine.regions, self.regions.as_ref());
         put(&mut config.regions.workers, self.workers.as_ref());
+        put(&mut config.supervisor.mode, self.supervisor.as_ref());
         put(&mut config.log.format, self.log_format.as_ref());
         config.server.insecure_guest |= self.insecure_guest;
         config.check()?;
@@ -164,6 +177,8 @@ mod tests {
             "5",
             "--workers",
             "6",
+            "--supervisor",
+            "observe",
             "--insecure-guest",
             "--log-format",
             "json",
@@ -176,6 +191,7 @@ mod tests {
         );
         assert_eq!(config.engine.durability, Durability::Relaxed);
         assert_eq!((config.engine.regions, config.regions.workers), (5, 6));
+        assert_eq!(config.supervisor.mode, SupervisorMode::Observe);
         assert!(config.server.insecure_guest && config.log.format == LogFormat::Json);
     }
 
@@ -187,10 +203,11 @@ mod tests {
         assert!(wrong(&["--listen", "0.0.0.0:7777"]).contains("--insecure-guest"));
         assert!(wrong(&["--listen", "7777"]).contains("server.listen = \"7777\""));
         assert!(wrong(&["--config", "/no/such.toml"]).contains("/no/such.toml: No such file"));
-        assert!(
-            serve(&["--durability", "never"])
-                .unwrap_err()
-                .contains("strict, relaxed")
-        );
+        for (flag, words) in [
+            ("--durability", "strict, relaxed"),
+            ("--supervisor", "on, observe, off"),
+        ] {
+            assert!(serve(&[flag, "never"]).unwrap_err().contains(words));
+        }
     }
 }

@@ -20,7 +20,7 @@ use serde::{Deserialize, Serialize};
 pub use load::{ENV_LOG, ENV_PREFIX, environment, file};
 pub use log_format::LogFormat;
 pub use print::print;
-pub use sections::{Engine, Gateway, Log, Regions, Server, Sessions};
+pub use sections::{Admin, Engine, Gateway, Log, Regions, Server, Sessions, Supervisor};
 
 /// Everything that someone may tune.
 #[derive(Debug, Clone, PartialEq, Default, Serialize, Deserialize)]
@@ -32,10 +32,14 @@ pub struct Config {
     pub engine: Engine,
     /// The regions.
     pub regions: Regions,
+    /// The supervisor.
+    pub supervisor: Supervisor,
     /// The sessions.
     pub sessions: Sessions,
     /// The gateway.
     pub gateway: Gateway,
+    /// The operator's orders.
+    pub admin: Admin,
     /// The log.
     pub log: Log,
 }
@@ -62,6 +66,11 @@ impl Config {
                  engine.journal_limit_bytes = {limit}"
             )));
         }
+        let supervisor = &self.supervisor;
+        let (hot, cool) = (supervisor.hot_load, supervisor.cool_load);
+        below(("cool_load", cool), ("hot_load", hot))?;
+        let (split, merge) = (supervisor.split_load, supervisor.merge_load);
+        below(("merge_load", merge), ("split_load", split))?;
         let address = self.address()?;
         if !address.ip().is_loopback() && !self.server.insecure_guest {
             return Err(ConfigError(format!(
@@ -77,8 +86,10 @@ impl Config {
         self.server.check()?;
         self.engine.check()?;
         self.regions.check()?;
+        self.supervisor.check()?;
         self.sessions.check()?;
         self.gateway.check()?;
+        self.admin.check()?;
         self.log.check()
     }
 
@@ -100,4 +111,15 @@ impl Config {
             .next()
             .ok_or_else(|| wrong("it names no address".to_owned()))
     }
+}
+
+/// Holds two loads of the supervisor apart: what is begun at one must be able to end at the other.
+fn below(low: (&str, f64), high: (&str, f64)) -> Result<(), ConfigError> {
+    if low.1 < high.1 {
+        return Ok(());
+    }
+    Err(ConfigError(format!(
+        "supervisor.{} = {}: allowed is below supervisor.{} = {}",
+        low.0, low.1, high.0, high.1
+    )))
 }

@@ -31,9 +31,14 @@ impl Config {
 
     /// The actors' numbers.
     pub fn actor_settings(&self) -> actors::Settings {
-        let (regions, sessions) = (&self.regions, &self.sessions);
+        let (regions, sessions, supervisor) = (&self.regions, &self.sessions, &self.supervisor);
         actors::Settings {
             workers: or_cores(regions.workers),
+            supervisor: supervisor.mode,
+            hot_load: supervisor.hot_load,
+            cool_load: supervisor.cool_load,
+            split_load: supervisor.split_load,
+            merge_load: supervisor.merge_load,
             tick_hz: regions.tick_hz,
             queue_limit: regions.queue_limit,
             window: sessions.window,

@@ -106,6 +106,11 @@ fn put(
             "{source}: unknown key `{section}.{key}`"
         )));
     };
+    // "1" is as good a number as "1.0".
+    let value = match (&*old, value) {
+        (Value::Float(_), Value::Integer(number)) => Value::Float(number as f64),
+        (_, value) => value,
+    };
     if !old.same_type(&value) {
         return Err(ConfigError(format!(
             "{source}: `{section}.{key}` must be {}, not {}",

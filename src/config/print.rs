@@ -30,7 +30,7 @@ pub fn print(config: &Config) -> String {
 
 fn range(key: &Key) -> String {
     key.range
-        .map_or_else(String::new, |(from, to)| format!(" ({from} to {to})"))
+        .map_or_else(String::new, |words| format!(" ({})", words()))
 }
 
 fn comment(out: &mut String, docs: &[&str], end: &str) {

@@ -12,25 +12,60 @@ pub(crate) struct Key {
     pub name: &'static str,
     /// Its doc comment, line by line.
     pub docs: &'static [&'static str],
-    /// The allowed range, if it is a number with one.
-    pub range: Option<(i64, i64)>,
+    /// Says the allowed range, if it is a number with one: "1 to 60".
+    pub range: Option<fn() -> String>,
+}
+
+/// A number that has a range: what its bounds are written as.
+pub(crate) trait Ranged: Copy + Display {
+    /// The type of the bounds.
+    type Bound: PartialOrd + Display;
+
+    /// The number as its bounds are; none when it is beyond them all.
+    fn ranged(self) -> Option<Self::Bound>;
+}
+
+macro_rules! whole {
+    ($($type:ty),*) => {
+        $(
+            impl Ranged for $type {
+                type Bound = i64;
+
+                fn ranged(self) -> Option<i64> {
+                    self.try_into().ok()
+                }
+            }
+        )*
+    };
+}
+
+whole!(u32, u64, usize);
+
+impl Ranged for f64 {
+    type Bound = Self;
+
+    fn ranged(self) -> Option<Self> {
+        Some(self)
+    }
+}
+
+/// A range in words.
+pub(crate) fn words<B: Display>(range: &RangeInclusive<B>) -> String {
+    format!("{} to {}", range.start(), range.end())
 }
 
 /// Checks a number against its range.
 ///
 /// # Errors
 /// Names key, value and range.
-pub(crate) fn check<T>(key: &str, value: T, range: RangeInclusive<i64>) -> Result<(), String>
-where
-    T: Copy + Display + TryInto<i64>,
-{
-    match value.try_into() {
-        Ok(number) if range.contains(&number) => Ok(()),
-        _ => Err(format!(
-            "{key} = {value}: allowed are {} to {}",
-            range.start(),
-            range.end()
-        )),
+pub(crate) fn check<T: Ranged>(
+    key: &str,
+    value: T,
+    range: &RangeInclusive<T::Bound>,
+) -> Result<(), String> {
+    match value.ranged() {
+        Some(number) if range.contains(&number) => Ok(()),
+        _ => Err(format!("{key} = {value}: allowed are {}", words(range))),
     }
 }
 
@@ -66,7 +101,7 @@ macro_rules! section {
                     $crate::config::section::Key {
                         name: stringify!($field),
                         docs: &[$($doc),*],
-                        range: $crate::config::section::range_of!($($range)?),
+                        range: $crate::config::section::range_of!($type $(, $range)?),
                     },
                 )*
             ];
@@ -80,7 +115,7 @@ macro_rules! section {
                     $crate::config::section::check(
                         concat!($section, ".", stringify!($field)),
                         self.$field,
-                        $range,
+                        &$range,
                     )?;
                 )? )*
                 Ok(())
@@ -90,13 +125,16 @@ macro_rules! section {
 }
 
 macro_rules! range_of {
-    () => {
+    ($type:ty) => {
         None
     };
-    ($range:expr) => {{
-        const RANGE: std::ops::RangeInclusive<i64> = $range;
-        Some((*RANGE.start(), *RANGE.end()))
-    }};
+    ($type:ty, $range:expr) => {
+        Some(|| {
+            $crate::config::section::words::<<$type as $crate::config::section::Ranged>::Bound>(
+                &$range,
+            )
+        })
+    };
 }
 
 pub(crate) use {range_of, section};

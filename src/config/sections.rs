@@ -4,6 +4,7 @@
 //! Invariant: a key's name ends in its unit where it has one; 0 means "automatic" only where its
 //! words say so.
 
+use actors::SupervisorMode;
 use world_data::Durability;
 
 use super::log_format::LogFormat;
@@ -60,6 +61,24 @@ section! {
         tick_hz: u32 = 20, in 1..=60;
         /// Work that may wait at one region; above, sessions wait.
         queue_limit: usize = 4_096, in 16..=1_048_576;
+    }
+}
+
+section! {
+    /// The supervisor: moves, splits and merges regions as their load asks for. Loads are busy time
+    /// per second, as a share of a thread.
+    pub struct Supervisor in "supervisor" {
+        /// "on": decides and acts; "observe": decides, and only says what it would do; "off": only
+        /// measures. An operator's orders are carried out in each of them.
+        mode: SupervisorMode = SupervisorMode::On;
+        /// Load of a thread from which on regions are moved off it.
+        hot_load: f64 = 0.7, in 0.05..=1.0;
+        /// Load of a thread down to which they are; below `hot_load`.
+        cool_load: f64 = 0.6, in 0.01..=1.0;
+        /// Load of a single region from which on it is split.
+        split_load: f64 = 0.5, in 0.01..=1.0;
+        /// Load of two neighbours together below which they are merged; below `split_load`.
+        merge_load: f64 = 0.2, in 0.0..=1.0;
     }
 }
 
@@ -124,6 +143,15 @@ section! {
 }
 
 section! {
+    /// The operator's orders: `POST /admin/move`, `split`, `merge` and `pin`.
+    pub struct Admin in "admin" {
+        /// File with the operator's token: at least 16 letters, digits or signs, in a file that its
+        /// owner alone may read. Empty: there is no `/admin`.
+        token_file: String = String::new();
+    }
+}
+
+section! {
     /// The log, on standard error.
     pub struct Log in "log" {
         /// Level, and targets with levels of their own: "info", "info,actors=debug".
@@ -134,13 +162,15 @@ section! {
 }
 
 /// Every section with its words and keys, in the order of `--print-config`.
-pub(crate) fn all() -> [(&'static str, &'static [&'static str], &'static [Key]); 6] {
+pub(crate) fn all() -> [(&'static str, &'static [&'static str], &'static [Key]); 8] {
     [
         (Server::SECTION, Server::ABOUT, Server::KEYS),
         (Engine::SECTION, Engine::ABOUT, Engine::KEYS),
         (Regions::SECTION, Regions::ABOUT, Regions::KEYS),
+        (Supervisor::SECTION, Supervisor::ABOUT, Supervisor::KEYS),
         (Sessions::SECTION, Sessions::ABOUT, Sessions::KEYS),
         (Gateway::SECTION, Gateway::ABOUT, Gateway::KEYS),
+        (Admin::SECTION, Admin::ABOUT, Admin::KEYS),
         (Log::SECTION, Log::ABOUT, Log::KEYS),
     ]
 }

@@ -23,6 +23,18 @@ fn a_file_changes_what_it_names_and_nothing_else() {
 }
 
 #[test]
+fn a_whole_number_does_where_one_with_a_point_is_meant() {
+    let config = over("[supervisor]\nhot_load = 1\n").unwrap();
+    assert!((config.supervisor.hot_load - 1.0).abs() < f64::EPSILON);
+    let printed = print(&config);
+    assert!(
+        printed.contains("(0.05 to 1)\nhot_load = 1.0\n"),
+        "{printed}"
+    );
+    assert_eq!(over(&printed).unwrap(), config);
+}
+
+#[test]
 fn unknown_keys_and_wrong_types_are_named_with_their_source() {
     for (text, words) in [
         (
@@ -38,6 +50,11 @@ fn unknown_keys_and_wrong_types_are_named_with_their_source() {
         (
             "[regions]\ntick_hz = \"1\"",
             "`regions.tick_hz` must be an integer, not a string",
+        ),
+        ("[supervisor]\nmode = \"maybe\"", "unknown variant `maybe`"),
+        (
+            "[supervisor]\nhot_load = \"high\"",
+            "`supervisor.hot_load` must be a number with a point, not a string",
         ),
         (
             "[engine]\ndurability = \"never\"",
@@ -72,6 +89,19 @@ fn variables_reach_every_type_of_key() {
             .unwrap()
             .gateway
             .limit_loopback
+    );
+    assert_eq!(
+        env("BRIGHTSTAR_SUPERVISOR__HOT_LOAD", "0.8")
+            .unwrap()
+            .supervisor,
+        over("[supervisor]\nhot_load = 0.8").unwrap().supervisor
+    );
+    assert_eq!(
+        env("BRIGHTSTAR_SUPERVISOR__MODE", "off")
+            .unwrap()
+            .supervisor
+            .mode,
+        actors::SupervisorMode::Off
     );
     assert_eq!(env("BRIGHTSTAR_LOG", "debug").unwrap().log.level, "debug");
     assert_eq!(
@@ -114,6 +144,22 @@ fn ranges_are_checked_and_named() {
         ),
         ("[log]\nlevel = \"loud\"", "log.level = \"loud\""),
         ("[server]\nlisten = \"[::]:7777\"", "--insecure-guest"),
+        (
+            "[supervisor]\nhot_load = 1.5",
+            "supervisor.hot_load = 1.5: allowed are 0.05 to 1",
+        ),
+        (
+            "[supervisor]\nmerge_load = nan",
+            "supervisor.merge_load = NaN: allowed are 0 to 1",
+        ),
+        (
+            "[supervisor]\ncool_load = 0.7",
+            "supervisor.cool_load = 0.7: allowed is below supervisor.hot_load = 0.7",
+        ),
+        (
+            "[supervisor]\nmerge_load = 0.5",
+            "supervisor.merge_load = 0.5: allowed is below supervisor.split_load = 0.5",
+        ),
     ] {
         let error = over(text).unwrap().check().unwrap_err().to_string();
         assert!(error.contains(words), "{text}: {error}");
