@@ -28,7 +28,7 @@ use tokio::time::Instant;
 use world_data::World;
 
 use counters::Counters;
-pub(crate) use doors::Doors;
+pub(crate) use doors::{Doors, network};
 use socket::Socket;
 use writer::Writer;
 

@@ -1,5 +1,6 @@
 //! Lives here: what the server answers over plain HTTP: its health, its metrics, its status.
-//! Not here: the WebSocket (`gateway`) and a world's page (`page`).
+//! Not here: the WebSocket (`gateway`), a world's page (`page`), the operators' page (`console`) and
+//! their orders (`admin`).
 
 use std::sync::Arc;
 
@@ -8,8 +9,10 @@ use actix_web::web::{Data, ServiceConfig};
 use actix_web::{HttpResponse, web};
 use actors::{Runtime, Status};
 use serde::Serialize;
-use world_data::World;
+use world_data::{Map, World};
 
+use crate::admin::{self, Admin};
+use crate::console::{self, Last};
 use crate::gateway::{self, Doors, Gateway};
 use crate::page::{self, Asset, look};
 use crate::{config::Config, metrics};
@@ -22,6 +25,10 @@ pub(crate) struct Host<W: World> {
     pub(crate) runtime: Runtime<W>,
     pub(crate) doors: Arc<Doors>,
     pub(crate) config: Config,
+    pub(crate) map: Map,
+    /// Who may give orders; none when nobody may.
+    pub(crate) admin: Option<Arc<Admin>>,
+    pub(crate) console: Arc<Last>,
 }
 
 impl<W: World> Clone for Host<W> {
@@ -30,6 +37,9 @@ impl<W: World> Clone for Host<W> {
             runtime: self.runtime.clone(),
             doors: Arc::clone(&self.doors),
             config: self.config.clone(),
+            map: self.map,
+            admin: self.admin.clone(),
+            console: Arc::clone(&self.console),
         }
     }
 }
@@ -53,6 +63,8 @@ pub(crate) fn routes<W: World>(
         .route("/healthz", look().to(healthz))
         .route("/readyz", look().to(readyz::<W>))
         .route("/metrics", look().to(metrics_page));
+    console::routes::<W>(service);
+    admin::routes::<W>(service);
     page::routes(service, page);
 }
 
@@ -80,7 +92,7 @@ async fn metrics_page() -> HttpResponse {
 
 /// The whole server, as `/v1/status` tells it.
 #[derive(Serialize)]
-struct StatusPage {
+pub(crate) struct StatusPage {
     version: &'static str,
     world: &'static str,
     partition_epoch: u64,
@@ -91,25 +103,33 @@ struct StatusPage {
 struct HostStatus {
     #[serde(flatten)]
     actors: Status,
+    tick_hz: u32,
     socket_threads: usize,
     sockets: usize,
 }
 
+impl<W: World> Host<W> {
+    /// How the whole server is.
+    pub(crate) fn status(&self) -> StatusPage {
+        let actors = self.runtime.status();
+        StatusPage {
+            version: env!("CARGO_PKG_VERSION"),
+            world: actors.world,
+            partition_epoch: actors.partition_epoch,
+            hosts: vec![HostStatus {
+                actors,
+                tick_hz: self.config.regions.tick_hz,
+                socket_threads: self.config.socket_threads(),
+                sockets: self.doors.sockets(),
+            }],
+        }
+    }
+}
+
 async fn status<W: World>(host: Data<Host<W>>) -> HttpResponse {
-    let actors = host.runtime.status();
-    let page = StatusPage {
-        version: env!("CARGO_PKG_VERSION"),
-        world: actors.world,
-        partition_epoch: actors.partition_epoch,
-        hosts: vec![HostStatus {
-            actors,
-            socket_threads: host.config.socket_threads(),
-            sockets: host.doors.sockets(),
-        }],
-    };
     HttpResponse::Ok()
         .insert_header((CACHE_CONTROL, "no-store"))
-        .json(page)
+        .json(host.status())
 }
 
 fn text(mut response: actix_web::HttpResponseBuilder, words: &'static str) -> HttpResponse {

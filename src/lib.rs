@@ -4,13 +4,16 @@
 //! (`protocol`). This crate opens them, connects them to sockets and to the operator.
 //!
 //! Read in this order: `app` (a binary from a world), `cli`, `config` (what it is told), `server`
-//! (started and stopped), `http`, `page`, `gateway` (what it answers), `metrics`, `log`, `tcp`.
+//! (started and stopped), `http`, `page`, `console`, `admin`, `gateway` (what it answers), `metrics`,
+//! `log`, `tcp`.
 
 #![forbid(unsafe_code)]
 
+mod admin;
 mod app;
 mod cli;
 pub mod config;
+mod console;
 mod gateway;
 mod http;
 mod log;

@@ -1,5 +1,5 @@
 //! Lives here: the files of a world's page, as they are embedded in its binary and served.
-//! Not here: the files themselves (`worlds/*/page`).
+//! Not here: the files themselves (`worlds/*/page`), the operators' page (`console`).
 
 use std::hash::{DefaultHasher, Hash, Hasher};
 
@@ -17,7 +17,7 @@ const POLICY: &str = "default-src 'self'; connect-src 'self' ws: wss:; img-src '
 
 /// What a world without a page says.
 const NO_PAGE: &str = "This world has no page. Clients connect to /v1/ws; operators look at \
-                       /v1/status, /metrics, /healthz and /readyz.\n";
+                       /console, /v1/status, /metrics, /healthz and /readyz.\n";
 
 /// One file of a world's page.
 #[derive(Debug, Clone, Copy)]
@@ -40,18 +40,28 @@ pub(crate) fn routes(service: &mut ServiceConfig, page: &'static [Asset]) {
     if !page.iter().any(|asset| asset.path == "/") {
         service.route("/", look().to(async || NO_PAGE));
     }
+    assets(service, page, POLICY);
+}
+
+/// Adds a route per file of a page that may do what `policy` says.
+pub(crate) fn assets(service: &mut ServiceConfig, page: &'static [Asset], policy: &'static str) {
     for asset in page {
         // The name of the file's version: browsers ask with it, and get 304 when it is the same.
         let tag = tag(asset.bytes);
         let serve = move |request: HttpRequest| {
-            let response = serve(asset, &tag, &request);
+            let response = serve(asset, &tag, policy, &request);
             async move { response }
         };
         service.route(asset.path, look().to(serve));
     }
 }
 
-fn serve(asset: &'static Asset, tag: &str, request: &HttpRequest) -> HttpResponse {
+fn serve(
+    asset: &'static Asset,
+    tag: &str,
+    policy: &'static str,
+    request: &HttpRequest,
+) -> HttpResponse {
     let known = request
         .headers()
         .get_all(IF_NONE_MATCH)
@@ -66,7 +76,7 @@ fn serve(asset: &'static Asset, tag: &str, request: &HttpRequest) -> HttpRespons
     response
         .insert_header((ETAG, tag))
         .insert_header((CACHE_CONTROL, "no-cache"))
-        .insert_header((CONTENT_SECURITY_POLICY, POLICY))
+        .insert_header((CONTENT_SECURITY_POLICY, policy))
         .insert_header((X_CONTENT_TYPE_OPTIONS, "nosniff"))
         .insert_header((REFERRER_POLICY, "no-referrer"));
     if known {

@@ -20,7 +20,9 @@ use tokio::sync::oneshot;
 use tokio::time::{Instant, timeout, timeout_at};
 use world_data::{Effect, EffectSink, Engine, OpenError, World};
 
+use crate::admin::Admin;
 use crate::config::{Config, ConfigError};
+use crate::console::Last;
 use crate::gateway::Doors;
 use crate::http::{self, Host};
 use crate::page::Asset;
@@ -95,6 +97,7 @@ pub fn start<W: World>(
     page: &'static [Asset],
 ) -> Result<Running, StartError> {
     config.check()?;
+    let admin = Admin::new(&config.admin)?;
     metrics::exporter();
     metrics::build_info(W::NAME);
     // The port first: it is taken or not at once, while recovery may be long.
@@ -134,6 +137,7 @@ pub fn start<W: World>(
         page,
         listener,
         post,
+        admin,
     };
     let thread = Builder::new().name("server".to_owned()).spawn(move || {
         let result = serve(engine, &released, parts, &ready, stopped);
@@ -213,6 +217,7 @@ struct Parts<W: World> {
     page: &'static [Asset],
     listener: TcpListener,
     post: Arc<Post>,
+    admin: Option<Admin>,
 }
 
 /// Where the engine's effects go. The engine alone holds it, until it is dropped.
@@ -270,6 +275,9 @@ async fn run<W: World>(
             runtime,
             doors,
             config: config.clone(),
+            map: *engine.map(),
+            admin: parts.admin.map(Arc::new),
+            console: Arc::new(Last::default()),
         };
         let server = http_server(host.clone(), parts.listener, parts.page)?;
         Ok((host, server))

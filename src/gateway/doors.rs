@@ -181,7 +181,7 @@ impl Drop for Permit {
 }
 
 /// What counts as one address: an IPv4 address, or the /64 network that one IPv6 customer has.
-fn network(peer: IpAddr) -> IpAddr {
+pub(crate) fn network(peer: IpAddr) -> IpAddr {
     match peer.to_canonical() {
         IpAddr::V6(v6) => {
             let [a, b, c, d, ..] = v6.segments();
