@@ -8,8 +8,6 @@
 //! out is answered by exactly one of [`Balancer::made`] and [`Balancer::not_made`]. Until then the
 //! threads that the change is about take part in no other.
 
-#![allow(dead_code, reason = "until the supervisor asks for decisions")]
-
 mod cut;
 mod judge;
 mod memory;
@@ -119,6 +117,19 @@ pub(crate) enum Cause {
     Manual,
     /// It takes a change back that did harm.
     Undo,
+}
+
+impl Cause {
+    /// Its name in metrics, logs and status.
+    pub(crate) fn name(self) -> &'static str {
+        match self {
+            Self::ThreadHot => "thread_hot",
+            Self::RegionHot => "region_hot",
+            Self::Cold => "cold",
+            Self::Manual => "manual",
+            Self::Undo => "undo",
+        }
+    }
 }
 
 /// A change that should be made now.

@@ -1,7 +1,13 @@
 //! Lives here: changes of partition and placement as everybody outside sees them: what was decided,
-//! why, and what came of it. Not here: deciding (`balance`), carrying out (`supervisor`).
+//! why, and what came of it; and the words that go to and fro about them. Not here: deciding
+//! (`balance`), asking regions (`supervisor`), doing it (`region::change`).
 
+use std::collections::VecDeque;
+use std::time::Duration;
+
+use parking_lot::Mutex;
 use serde::Serialize;
+use tokio::sync::{mpsc, oneshot};
 use world_data::RegionId;
 
 /// Changes that the status tells of, the newest.
@@ -107,4 +113,82 @@ pub struct SupervisorStatus {
     pub mode: SupervisorMode,
     /// The newest changes, the oldest first.
     pub changes: Vec<ChangeStatus>,
+}
+
+/// Words that may wait for the supervisor: far more than there are changes at once.
+const WORDS_LIMIT: usize = 1024;
+
+/// What the supervisor is told.
+#[derive(Debug)]
+pub(crate) enum Word {
+    /// An operator's order, and who waits for what comes of it.
+    Order(Order, oneshot::Sender<Result<ChangeStatus, OrderError>>),
+    /// A change was made, into these regions, which did nothing for so long; or it could not be.
+    Answer {
+        number: u64,
+        result: Result<(Vec<RegionId>, Duration), String>,
+    },
+}
+
+/// The way of words to the supervisor.
+#[derive(Debug)]
+pub(crate) struct Words {
+    sender: mpsc::Sender<Word>,
+    receiver: Mutex<Option<mpsc::Receiver<Word>>>,
+}
+
+impl Words {
+    pub(crate) fn new() -> Self {
+        let (sender, receiver) = mpsc::channel(WORDS_LIMIT);
+        Self {
+            sender,
+            receiver: Mutex::new(Some(receiver)),
+        }
+    }
+
+    /// Tells the supervisor.
+    ///
+    /// # Errors
+    /// Gives the word back when too many wait, or there is no supervisor any more.
+    pub(crate) fn say(&self, word: Word) -> Result<(), Word> {
+        self.sender.try_send(word).map_err(|error| match error {
+            mpsc::error::TrySendError::Full(word) | mpsc::error::TrySendError::Closed(word) => word,
+        })
+    }
+
+    /// The other end; there is one.
+    pub(crate) fn hear(&self) -> Option<mpsc::Receiver<Word>> {
+        self.receiver.lock().take()
+    }
+}
+
+/// The newest changes.
+#[derive(Debug, Default)]
+pub(crate) struct Log(Mutex<VecDeque<ChangeStatus>>);
+
+impl Log {
+    pub(crate) fn add(&self, change: ChangeStatus) {
+        let mut log = self.0.lock();
+        if log.len() == CHANGES_KEPT {
+            log.pop_front();
+        }
+        log.push_back(change);
+    }
+
+    /// Changes what is known of change `number`; gives it as it is then, if it is still kept.
+    pub(crate) fn edit(
+        &self,
+        number: u64,
+        edit: impl FnOnce(&mut ChangeStatus),
+    ) -> Option<ChangeStatus> {
+        let mut log = self.0.lock();
+        let change = log.iter_mut().rev().find(|c| c.number == number)?;
+        edit(change);
+        Some(change.clone())
+    }
+
+    /// All of them, the oldest first.
+    pub(crate) fn all(&self) -> Vec<ChangeStatus> {
+        self.0.lock().iter().cloned().collect()
+    }
 }

@@ -9,8 +9,8 @@ use std::sync::Arc;
 
 use arc_swap::{ArcSwap, Guard};
 use parking_lot::{Mutex, RwLock};
-use world_data::{Home, Partition, World};
-use world_data::{RegionId, Regions};
+use rustc_hash::FxHashMap;
+use world_data::{Engine, Home, Interval, Partition, RegionId, Regions, World};
 
 use crate::hub::Request;
 use crate::post::{Door, Post};
@@ -20,6 +20,8 @@ use crate::region::RegionHandle;
 #[derive(Debug)]
 pub(crate) struct Directory<W: World> {
     placement: ArcSwap<Placement<W>>,
+    /// Held while the engine's partition and the placement change together.
+    changing: Mutex<()>,
     hubs: RwLock<Vec<Arc<HubDoor<W>>>>,
 }
 
@@ -38,18 +40,31 @@ pub(crate) struct HubDoor<W: World> {
     pub(crate) door: Arc<Door>,
     /// What other hubs ask of it. Bounded by the sessions: each is on one move at a time.
     requests: Mutex<VecDeque<Request<W>>>,
+    /// Its sessions as it counted them last.
+    census: Mutex<Census>,
+}
+
+/// A hub's sessions with a socket, counted once per second.
+#[derive(Debug, Default)]
+pub(crate) struct Census {
+    /// By region.
+    pub(crate) sessions: FxHashMap<RegionId, usize>,
+    /// Where their entities are: x and y of each, in metres.
+    pub(crate) people: Vec<f32>,
 }
 
 impl<W: World> Directory<W> {
-    /// Spreads the regions round robin over `workers` threads.
-    pub(crate) fn new(regions: &Regions, workers: usize, queue_limit: usize) -> Self {
-        let handle = |(index, (id, interval)): (usize, &(RegionId, _))| {
-            Arc::new(RegionHandle::new(
-                *id,
-                *interval,
-                index % workers,
-                queue_limit,
-            ))
+    /// Places the regions as they were placed before, others round robin over `workers` threads.
+    pub(crate) fn new(
+        regions: &Regions,
+        before: &world_data::Placement,
+        workers: usize,
+        queue_limit: usize,
+    ) -> Self {
+        let handle = |(index, (id, _)): (usize, &(RegionId, _))| {
+            let known = before.get(id).copied().filter(|worker| *worker < workers);
+            let worker = known.unwrap_or(index % workers);
+            Arc::new(RegionHandle::new(*id, worker, queue_limit))
         };
         let placement = Placement {
             partition: regions.partition.clone(),
@@ -57,6 +72,7 @@ impl<W: World> Directory<W> {
         };
         Self {
             placement: ArcSwap::from_pointee(placement),
+            changing: Mutex::default(),
             hubs: RwLock::default(),
         }
     }
@@ -66,6 +82,34 @@ impl<W: World> Directory<W> {
         self.placement.load()
     }
 
+    /// Changes the engine's partition and lets everybody find the regions of the new one, `fresh`
+    /// among them.
+    ///
+    /// # Errors
+    /// As `change`, which changes the engine's; then nothing else has changed.
+    pub(crate) fn repartition<R>(
+        &self,
+        engine: &Engine,
+        change: impl FnOnce(&Engine) -> Result<R, String>,
+        fresh: impl FnOnce(&R) -> Option<Arc<RegionHandle<W>>>,
+    ) -> Result<R, String> {
+        let _alone = self.changing.lock();
+        let changed = change(engine)?;
+        let regions = engine.regions();
+        let old = self.placement.load_full();
+        let fresh = fresh(&changed);
+        let known = old.regions.iter().chain(&fresh);
+        let by_id: FxHashMap<RegionId, _> = known.map(|region| (region.id, region)).collect();
+        let ids = regions.list.iter().map(|(id, _)| id);
+        self.placement.store(Arc::new(Placement {
+            partition: regions.partition.clone(),
+            regions: ids
+                .filter_map(|id| by_id.get(id).map(|r| Arc::clone(r)))
+                .collect(),
+        }));
+        Ok(changed)
+    }
+
     /// Adds a hub; returns its number.
     pub(crate) fn add_hub(&self, post: &Post) -> (usize, Arc<HubDoor<W>>) {
         let mut hubs = self.hubs.write();
@@ -73,9 +117,29 @@ impl<W: World> Directory<W> {
         let door = Arc::new(HubDoor {
             door,
             requests: Mutex::default(),
+            census: Mutex::default(),
         });
         hubs.push(Arc::clone(&door));
         (index, door)
+    }
+
+    /// How many sessions each region has.
+    pub(crate) fn sessions_by_region(&self) -> FxHashMap<RegionId, usize> {
+        let mut all = FxHashMap::default();
+        for hub in self.hubs.read().iter() {
+            for (region, count) in &hub.census.lock().sessions {
+                *all.entry(*region).or_default() += count;
+            }
+        }
+        all
+    }
+
+    /// Where the sessions' entities are.
+    pub(crate) fn people(&self) -> Vec<f32> {
+        let hubs = self.hubs.read();
+        hubs.iter()
+            .flat_map(|hub| hub.census.lock().people.clone())
+            .collect()
     }
 
     /// Asks something of a hub.
@@ -87,6 +151,11 @@ impl<W: World> Directory<W> {
 }
 
 impl<W: World> HubDoor<W> {
+    /// Takes in a new count.
+    pub(crate) fn counted(&self, census: Census) {
+        *self.census.lock() = census;
+    }
+
     /// The oldest request.
     pub(crate) fn take_request(&self) -> Option<Request<W>> {
         self.requests.lock().pop_front()
@@ -112,5 +181,28 @@ impl<W: World> Placement<W> {
     /// The region of this name, if it still lives.
     pub(crate) fn find(&self, id: RegionId) -> Option<&Arc<RegionHandle<W>>> {
         self.regions.iter().find(|region| region.id == id)
+    }
+
+    /// The part of the line of the region of this name, if it still lives.
+    pub(crate) fn interval_of(&self, id: RegionId) -> Option<Interval> {
+        let index = self.regions.iter().position(|region| region.id == id)?;
+        Some(self.partition.interval(index))
+    }
+
+    /// The part of the line of the region at `index`, in line order.
+    pub(crate) fn interval(&self, index: usize) -> Interval {
+        self.partition.interval(index)
+    }
+
+    /// The regions with their parts of the line, in line order.
+    pub(crate) fn list(&self) -> impl Iterator<Item = (&Arc<RegionHandle<W>>, Interval)> {
+        let regions = self.regions.iter().enumerate();
+        regions.map(|(index, region)| (region, self.interval(index)))
+    }
+
+    /// Which worker runs which region.
+    pub(crate) fn workers(&self) -> world_data::Placement {
+        let worker = |region: &Arc<RegionHandle<W>>| (region.id, region.worker());
+        self.regions.iter().map(worker).collect()
     }
 }

@@ -1,15 +1,17 @@
 //! Lives here: what all actors of one host share.
 //! Not here: how it is started and stopped (`runtime`).
 
-use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU64, AtomicUsize, Ordering};
+use std::sync::{Arc, OnceLock};
 
+use actix_rt::ArbiterHandle;
 use tokio::sync::Notify;
 use tokio::time::Instant;
 use uuid::Uuid;
 use world_data::{Engine, Map, World};
 
 use crate::accounts::Accounts;
+use crate::changes::{Log, Words};
 use crate::directory::Directory;
 use crate::metrics::Metrics;
 use crate::post::Post;
@@ -46,6 +48,14 @@ pub(crate) struct Host<W: World> {
     pub(crate) connected: AtomicUsize,
     /// (session, cell) pairs in view.
     pub(crate) subscriptions: AtomicUsize,
+    /// The worker threads.
+    workers: OnceLock<Vec<ArbiterHandle>>,
+    /// The newest changes of partition and placement.
+    pub(crate) changes: Log,
+    /// Orders to the supervisor, and word of what became of changes.
+    pub(crate) words: Words,
+    /// Until when somebody wants to see dots, in milliseconds of world time.
+    pub(crate) dots_until: AtomicU64,
 }
 
 impl<W: World> Host<W> {
@@ -57,7 +67,9 @@ impl<W: World> Host<W> {
         settings: Settings,
     ) -> Arc<Self> {
         let workers = settings.workers.max(1);
-        let directory = Directory::new(&engine.regions(), workers, settings.queue_limit);
+        let before = engine.kept_placement();
+        let (regions, limit) = (engine.regions(), settings.queue_limit);
+        let directory = Directory::new(&regions, &before, workers, limit);
         Arc::new(Self {
             id: Uuid::new_v4(),
             map: *engine.map(),
@@ -73,7 +85,23 @@ impl<W: World> Host<W> {
             region_turned: Notify::new(),
             connected: AtomicUsize::new(0),
             subscriptions: AtomicUsize::new(0),
+            workers: OnceLock::new(),
+            changes: Log::default(),
+            words: Words::new(),
+            dots_until: AtomicU64::new(0),
         })
+    }
+
+    /// Says which threads run regions, once.
+    pub(crate) fn set_workers(&self, workers: Vec<ArbiterHandle>) {
+        if self.workers.set(workers).is_err() {
+            tracing::error!("the workers were set twice");
+        }
+    }
+
+    /// The threads that run regions.
+    pub(crate) fn workers(&self) -> &[ArbiterHandle] {
+        self.workers.get().map_or(&[], Vec::as_slice)
     }
 
     /// How many sessions there are. The two counts are taken one after the other.

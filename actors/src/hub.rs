@@ -74,8 +74,6 @@ pub(crate) struct HubCore<W: World> {
     leaving: RefCell<Vec<Logout<W>>>,
     /// Sessions whose end was waiting for their last answer, which has come.
     answered: RefCell<Vec<SessionId>>,
-    /// The partition's epoch that interest was last told by.
-    epoch: Cell<u64>,
     /// The number of the hub's tick: what frames are numbered by.
     tick: Cell<u64>,
     /// (session, cell) pairs in view at the last tick.
@@ -115,7 +113,6 @@ impl<W: World> Hub<W> {
 impl<W: World> HubCore<W> {
     fn new(host: Arc<Host<W>>) -> Rc<Self> {
         let (index, door) = host.directory.add_hub(&host.post);
-        let epoch = Cell::new(host.directory.placement().epoch());
         // Frames are numbered by world time, so that numbers go on over restarts and are about
         // the same at all hubs.
         let hz = u64::from(host.settings.tick_hz);
@@ -131,7 +128,6 @@ impl<W: World> HubCore<W> {
             generations: RefCell::default(),
             leaving: RefCell::default(),
             answered: RefCell::default(),
-            epoch,
             tick,
             subscriptions: Cell::new(0),
             parts: RefCell::default(),

@@ -5,7 +5,10 @@
 //! Invariant: neither work nor ticks starve the other: work runs in short batches, and between two
 //! of them every other actor of the thread, and the timers, have their turn.
 
+mod change;
+mod figures;
 mod handle;
+mod todo;
 mod tracks;
 mod update;
 mod views;
@@ -20,12 +23,15 @@ use std::time::Duration;
 use actix::{Actor, ActorContext, AsyncContext, Context, StreamHandler};
 use futures_util::stream;
 use tokio::time::{Instant, MissedTickBehavior, interval_at};
-use world_data::{Worker, World};
+use world_data::{Interval, Scene, Worker, World};
 
+pub(crate) use self::figures::{Figures, Part};
 pub(crate) use self::handle::RegionHandle;
+pub(crate) use self::todo::Todo;
 pub(crate) use self::update::{CellKey, CellUpdate, RegionTick};
 pub(crate) use self::work::{Shared, Slot, Work};
 
+use self::change::After;
 use self::tracks::Tracks;
 use crate::host::Host;
 
@@ -71,6 +77,8 @@ pub(crate) struct Region<W: World> {
     /// The part of a period by which its ticks come after the first region's.
     phase: f64,
     last_due: Option<Instant>,
+    /// It has left everything to the next actor.
+    left: bool,
 }
 
 /// There is work.
@@ -79,15 +87,28 @@ struct Woken;
 struct Due(Instant);
 
 impl<W: World> Region<W> {
-    /// Starts the actor on this thread. `phase` spreads the regions' ticks over the period, 0..1.
+    /// Starts the actor on this thread: where the one before has left off, or from nothing. `phase`
+    /// spreads the ticks of regions that begin over the period, 0..1.
     pub(crate) fn launch(handle: Arc<RegionHandle<W>>, host: Arc<Host<W>>, phase: f64) {
         // Alive before its generation counts, so that the supervisor never starts it twice.
         handle.alive.store(true, Ordering::Release);
         host.region_turned.notify_waiters();
-        let generation = handle.generation.fetch_add(1, Ordering::Release) + 1;
+        let parked = handle.parked.lock().take();
+        let Some(interval) = host.directory.placement().interval_of(handle.id) else {
+            tracing::error!(region = handle.id.0, "a region that is no more was started");
+            return;
+        };
+        // Hubs ask a new generation for everything: one that goes on is not new.
+        let fresh = u32::from(parked.is_none() || handle.generation.load(Ordering::Acquire) == 0);
+        let generation = handle.generation.fetch_add(fresh, Ordering::Release) + fresh;
+        if let Some(parked) = &parked {
+            Self::arrived(&host, &handle, parked);
+        }
+        handle.changing.store(false, Ordering::Release);
         let worker = worker_of(&host);
-        let ticks = host.map.is_cell(handle.interval.from);
-        let tracks = Tracks::new(handle.interval);
+        let ticks = host.map.is_cell(interval.from);
+        let last_due = parked.as_ref().and_then(|parked| parked.last_due);
+        let tracks = parked.map_or_else(|| Tracks::new(interval), |parked| parked.tracks);
         Self {
             handle,
             host,
@@ -96,7 +117,8 @@ impl<W: World> Region<W> {
             ticks,
             generation,
             phase,
-            last_due: None,
+            last_due,
+            left: false,
         }
         .start();
     }
@@ -125,7 +147,7 @@ impl<W: World> Region<W> {
         }
         drop(worker);
         self.handle.end_batch(more);
-        self.handle.figures.busy(begun.elapsed());
+        self.handle.figures.busy(Part::Tasks, begun.elapsed());
     }
 
     /// Runs one tick and tells the hubs that listen.
@@ -134,12 +156,20 @@ impl<W: World> Region<W> {
         let seconds = self.measure_lateness(due, begun);
         let (handle, host, tracks) = (&*self.handle, &*self.host, &mut self.tracks);
         let number = handle.figures.ticks.fetch_add(1, Ordering::Relaxed) + 1;
-        tracks.apply(handle.take_interest());
+        let placement = host.directory.placement();
+        for ((hub, key), want) in tracks.apply(handle.take_interest()) {
+            // It came before its hub knew of a change.
+            placement.at(key.cell).want_all([((hub, key), want)]);
+        }
         let mut worker = self.worker.borrow_mut();
         worker.tick(handle.id, &*host.world, number, seconds)?;
         let generation = self.generation;
-        let (objects, entities) = worker.observe(handle.id, |scene| {
+        let ticked = Instant::now();
+        let surveys = number.is_multiple_of(host.settings.tick_hz.into());
+        let (objects, entities, encoded) = worker.observe(handle.id, |scene| {
+            survey(handle, host, tracks.interval(), scene, surveys);
             let updates = tracks.observe(scene, &*host.world, number);
+            let encoded = Instant::now();
             // Told while the region is still held: an entity that goes on to another region is
             // announced there only after it was announced here, at every hub.
             tell(
@@ -151,13 +181,17 @@ impl<W: World> Region<W> {
                     updates,
                 },
             );
-            scene.counts()
+            let (objects, entities) = scene.counts();
+            (objects, entities, encoded)
         })?;
         drop(worker);
-        handle.figures.objects.store(objects, Ordering::Relaxed);
-        handle.figures.entities.store(entities, Ordering::Relaxed);
+        let figures = &handle.figures;
+        figures.objects.store(objects, Ordering::Relaxed);
+        figures.entities.store(entities, Ordering::Relaxed);
+        figures.busy(Part::Ticks, ticked - begun);
+        figures.busy(Part::Encoding, encoded - ticked);
+        figures.busy(Part::Sending, encoded.elapsed());
         let took = begun.elapsed();
-        handle.figures.busy(took);
         host.metrics.tick.record(took);
         host.metrics.ticks.increment(1);
         Some(())
@@ -173,6 +207,7 @@ impl<W: World> Region<W> {
             .max(1.0) as u32;
         let missed = u64::from(periods - 1) + u64::from(late > LATE);
         self.host.metrics.tick_late.record(late);
+        self.handle.figures.tick_was_late_by(late);
         if missed > 0 {
             self.host.metrics.ticks_late.increment(missed);
             self.handle
@@ -185,10 +220,11 @@ impl<W: World> Region<W> {
 
     /// A region without cells has nothing to tick, but is counted.
     fn count(&mut self) -> Option<()> {
-        let counts = self
-            .worker
-            .borrow_mut()
-            .observe(self.handle.id, |scene| scene.counts())?;
+        let figures = &self.handle.figures;
+        let counts = self.worker.borrow_mut().observe(self.handle.id, |scene| {
+            *figures.weights.lock() = scene.weights();
+            scene.counts()
+        })?;
         self.handle
             .figures
             .objects
@@ -199,6 +235,38 @@ impl<W: World> Region<W> {
             .store(counts.1, Ordering::Relaxed);
         Some(())
     }
+}
+
+/// Counts who crossed to other regions; now and then notes where the load lies and, when somebody
+/// wants to see them, where entities are.
+fn survey<W: World>(
+    handle: &RegionHandle<W>,
+    host: &Host<W>,
+    interval: Interval,
+    scene: &Scene<'_>,
+    surveys: bool,
+) {
+    let left = scene.gone().iter().filter_map(|gone| gone.to);
+    let mut left = left.filter(|to| !interval.contains(*to)).peekable();
+    if left.peek().is_some() {
+        let placement = host.directory.placement();
+        handle
+            .figures
+            .crossed(left.map(|home| placement.at(home).id));
+    }
+    if !surveys {
+        return;
+    }
+    *handle.figures.weights.lock() = scene.weights();
+    let wanted = host.dots_until.load(Ordering::Relaxed) > host.engine.clock().now_ms();
+    let mut dots = Vec::new();
+    if wanted {
+        scene.all(|entity| {
+            let at = entity.at();
+            dots.extend([at.x as f32, at.y as f32]);
+        });
+    }
+    *handle.figures.dots.lock() = dots;
 }
 
 fn tell<W: World>(host: &Host<W>, tracks: &mut Tracks, tick: RegionTick) {
@@ -225,7 +293,11 @@ impl<W: World> Actor for Region<W> {
             Some((Woken, handle))
         })));
         let period = self.period();
-        let mut timer = interval_at(Instant::now() + period.mul_f64(self.phase), period);
+        let first = match self.last_due {
+            Some(last) => last + period,
+            None => Instant::now() + period.mul_f64(self.phase),
+        };
+        let mut timer = interval_at(first, period);
         timer.set_missed_tick_behavior(MissedTickBehavior::Skip);
         ctx.add_stream(stream::poll_fn(move |cx| {
             timer.poll_tick(cx).map(|due| Some(Due(due)))
@@ -237,7 +309,16 @@ impl<W: World> Actor for Region<W> {
 
 impl<W: World> StreamHandler<Woken> for Region<W> {
     fn handle(&mut self, _: Woken, ctx: &mut Self::Context) {
+        if self.left {
+            return;
+        }
         self.run_batch();
+        if let Some(todo) = self.handle.take_todo()
+            && self.change(todo) == After::Stop
+        {
+            ctx.stop();
+            return;
+        }
         if self.handle.stopping.load(Ordering::Acquire) && self.handle.waiting() == 0 {
             ctx.stop();
         }
@@ -246,6 +327,9 @@ impl<W: World> StreamHandler<Woken> for Region<W> {
 
 impl<W: World> StreamHandler<Due> for Region<W> {
     fn handle(&mut self, Due(due): Due, ctx: &mut Self::Context) {
+        if self.left {
+            return;
+        }
         let lives = if self.ticks {
             self.tick(due)
         } else {
@@ -263,6 +347,9 @@ impl<W: World> StreamHandler<Due> for Region<W> {
 
 impl<W: World> Drop for Region<W> {
     fn drop(&mut self) {
+        if self.left {
+            return;
+        }
         self.handle.alive.store(false, Ordering::Release);
         self.host.region_turned.notify_waiters();
     }

@@ -11,20 +11,24 @@ use std::sync::atomic::Ordering;
 use std::time::Duration;
 
 use actix::Actor;
-use actix_rt::{Arbiter, ArbiterHandle};
+use actix_rt::Arbiter;
 use parking_lot::Mutex;
+use tokio::sync::oneshot;
 use tokio::time::{Instant, MissedTickBehavior, interval, timeout_at};
 use world_data::{Engine, RegionId, World};
 
-use crate::changes::{ChangeStatus, Order, OrderError, SupervisorStatus};
+use crate::changes::{ChangeStatus, Order, OrderError, SupervisorStatus, Word};
 use crate::clock;
 use crate::host::Host;
 use crate::hub::Hub;
 use crate::post::Post;
+use crate::region::Part;
 use crate::settings::Settings;
-use crate::status::{BusyStatus, Dots, RegionStatus, Status, WorkerStatus};
+use crate::status::{BorderStatus, BusyStatus, Dots, RegionStatus, Status, WorkerStatus};
 use crate::supervisor::Supervisor;
 
+/// How long regions tell where entities are after somebody asked, in milliseconds.
+const DOTS_KEPT_MS: u64 = 5_000;
 /// How often a drain looks whether all sessions have gone.
 const DRAIN_LOOK: Duration = Duration::from_millis(10);
 /// The share of a drain's time after which sessions are no longer waited for.
@@ -70,10 +74,10 @@ impl<W: World> Runtime<W> {
         for _ in 0..=workers {
             threads.push(Arbiter::try_new()?);
         }
-        let workers: Vec<ArbiterHandle> = threads[1..].iter().map(Arbiter::handle).collect();
+        host.set_workers(threads[1..].iter().map(Arbiter::handle).collect());
         let shared = Arc::clone(&host);
         if !threads[0].spawn_fn(move || {
-            Supervisor::new(shared, workers).start();
+            Supervisor::new(shared).start();
         }) {
             return Err(io::Error::other("the supervisor's thread ended at once"));
         }
@@ -95,28 +99,41 @@ impl<W: World> Runtime<W> {
         let mut workers: Vec<WorkerStatus> = (0..host.settings.workers.max(1))
             .map(|worker| WorkerStatus { worker, load: 0.0 })
             .collect();
+        let sessions = host.directory.sessions_by_region();
         let mut regions = Vec::with_capacity(placement.regions.len());
-        for region in &placement.regions {
+        for (region, interval) in placement.list() {
             let figures = &region.figures;
-            workers[region.worker].load += figures.load();
+            let worker = region.worker();
+            workers[worker].load += figures.load();
+            let pause = figures.pause_micros.load(Ordering::Relaxed);
+            let border = figures.border.lock();
+            let border = border.iter().map(|(region, rate)| BorderStatus {
+                region: *region,
+                rate: *rate,
+            });
             regions.push(RegionStatus {
                 id: region.id,
-                from: region.interval.from.0,
-                to: region.interval.to.0,
-                worker: region.worker,
+                from: interval.from.0,
+                to: interval.to.0,
+                worker,
                 load: figures.load(),
                 objects: figures.objects.load(Ordering::Relaxed),
                 entities: figures.entities.load(Ordering::Relaxed),
                 queue: region.waiting(),
                 ticks: figures.ticks.load(Ordering::Relaxed),
                 late: figures.late.load(Ordering::Relaxed),
-                busy: BusyStatus::default(),
-                sessions: 0,
-                pinned: false,
+                busy: BusyStatus {
+                    tasks: figures.load_of(Part::Tasks),
+                    ticks: figures.load_of(Part::Ticks),
+                    encoding: figures.load_of(Part::Encoding),
+                    sending: figures.load_of(Part::Sending),
+                },
+                sessions: sessions.get(&region.id).copied().unwrap_or(0),
+                pinned: region.pinned.load(Ordering::Relaxed),
                 dilation: 1.0,
-                lateness_ms: 0.0,
-                border: Vec::new(),
-                last_pause_ms: None,
+                lateness_ms: figures.lateness().as_secs_f64() * 1000.0,
+                border: border.collect(),
+                last_pause_ms: (pause > 0).then_some(pause as f64 / 1000.0),
             });
         }
         Status {
@@ -130,7 +147,7 @@ impl<W: World> Runtime<W> {
             sessions: host.session_counts(),
             supervisor: SupervisorStatus {
                 mode: host.settings.supervisor,
-                changes: Vec::new(),
+                changes: host.changes.all(),
             },
         }
     }
@@ -140,24 +157,45 @@ impl<W: World> Runtime<W> {
     /// # Errors
     /// When the order names what is not there, or can't be carried out as things are.
     pub async fn order(&self, order: Order) -> Result<ChangeStatus, OrderError> {
-        Err(OrderError::Refused(format!("{order:?} is not yet known")))
+        let (sender, answer) = oneshot::channel();
+        let busy = |_| OrderError::Refused("too many orders wait: try again".to_owned());
+        self.host
+            .words
+            .say(Word::Order(order, sender))
+            .map_err(busy)?;
+        let stopping = |_| OrderError::Refused("the host is stopping".to_owned());
+        answer.await.map_err(stopping)?
     }
 
     /// Leaves a region as it is, where it is, or lets it be changed again.
     ///
     /// # Errors
     /// When there is no such region.
-    pub fn pin(&self, region: RegionId, _pinned: bool) -> Result<(), OrderError> {
-        Err(OrderError::Unknown(format!(
-            "there is no region {}",
-            region.0
-        )))
+    pub fn pin(&self, region: RegionId, pinned: bool) -> Result<(), OrderError> {
+        let placement = self.host.directory.placement();
+        let unknown = || OrderError::Unknown(format!("there is no region {}", region.0));
+        let region = placement.find(region).ok_or_else(unknown)?;
+        region.pinned.store(pinned, Ordering::Relaxed);
+        Ok(())
     }
 
     /// Where entities are, at most so many of each sort. Regions tell once per second, and only
     /// while somebody asks.
-    pub fn dots(&self, _most: usize) -> Dots {
-        Dots::default()
+    pub fn dots(&self, most: usize) -> Dots {
+        let host = &*self.host;
+        let until = host.engine.clock().now_ms() + DOTS_KEPT_MS;
+        host.dots_until.store(until, Ordering::Relaxed);
+        let mut dots = Dots {
+            people: host.directory.people(),
+            others: Vec::new(),
+        };
+        for region in &host.directory.placement().regions {
+            dots.others.extend(region.figures.dots.lock().iter());
+        }
+        for list in [&mut dots.people, &mut dots.others] {
+            thin_out(list, most);
+        }
+        dots
     }
 
     /// Whether all regions run and logins are accepted.
@@ -227,6 +265,17 @@ impl<W: World> Runtime<W> {
         while self.host.accounts.count() > 0 && Instant::now() < end {
             look.tick().await;
         }
+    }
+}
+
+/// Leaves out evenly what is beyond `most` pairs.
+fn thin_out(pairs: &mut Vec<f32>, most: usize) {
+    let count = pairs.len() / 2;
+    if count > most {
+        let kept = (0..most).map(|n| n * count / most.max(1));
+        *pairs = kept
+            .flat_map(|n| [pairs[2 * n], pairs[2 * n + 1]])
+            .collect();
     }
 }
 

@@ -1,22 +1,29 @@
 //! Lives here: the supervisor: starts region actors, makes dead ones anew, drives the clock and
-//! measures loads. Not here: which region belongs where (later `balance`), what a region measures.
+//! looks at the loads. Not here: what it makes of the loads (`steering`, by `balance`), what a
+//! region measures (`region`).
 //!
 //! Invariant: a region whose actor has died has a new one within a second, with the same queue.
+
+mod gauges;
+mod steering;
 
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
 use std::time::Duration;
 
 use actix::{Actor, ActorContext, AsyncContext, Context, StreamHandler};
-use actix_rt::ArbiterHandle;
 use futures_util::stream::{self, Stream};
-use metrics::{Gauge, gauge};
+use metrics::gauge;
+use rustc_hash::FxHashMap;
 use tokio::time::{Instant, MissedTickBehavior, interval};
-use world_data::World;
+use world_data::{RegionId, World};
 
+use self::gauges::Gauges;
+use self::steering::Steering;
+use crate::changes::Word;
 use crate::clock::{self, CLOCK_PERIOD};
 use crate::host::Host;
-use crate::region::{Region, RegionHandle};
+use crate::region::{Part, Region};
 
 /// How often loads are measured.
 const MEASURE_PERIOD: Duration = Duration::from_secs(1);
@@ -28,21 +35,22 @@ const SMOOTHING: f64 = 0.3;
 /// The supervisor of one host.
 pub(crate) struct Supervisor<W: World> {
     host: Arc<Host<W>>,
-    workers: Vec<ArbiterHandle>,
-    regions: Vec<Measured>,
-    worker_loads: Vec<Gauge>,
+    regions: FxHashMap<RegionId, Measured>,
+    gauges: Gauges,
+    steering: Steering<W>,
     measured: Instant,
 }
 
 /// What the supervisor remembers of a region.
+#[derive(Debug, Default)]
 struct Measured {
-    busy: Duration,
+    busy: [Duration; 4],
     /// The generation whose actor it has started.
     generation: u32,
-    load: Gauge,
-    objects: Gauge,
-    entities: Gauge,
-    queue: Gauge,
+    /// The share of a thread that it took since the last look.
+    fresh: f64,
+    /// Crossings per second to other regions, smoothed.
+    border: FxHashMap<RegionId, f64>,
 }
 
 /// It is time to set the clock.
@@ -53,35 +61,29 @@ struct Look;
 struct Measure;
 
 impl<W: World> Supervisor<W> {
-    pub(crate) fn new(host: Arc<Host<W>>, workers: Vec<ArbiterHandle>) -> Self {
-        let regions = host
-            .directory
-            .placement()
-            .regions
-            .iter()
-            .map(|r| Measured::new(r))
-            .collect();
-        let load = |worker: usize| gauge!("brightstar_worker_load", "worker" => worker.to_string());
-        let worker_loads = (0..workers.len()).map(load).collect();
+    pub(crate) fn new(host: Arc<Host<W>>) -> Self {
         Self {
+            gauges: Gauges::new(host.workers().len()),
+            steering: Steering::new(Arc::clone(&host)),
             host,
-            workers,
-            regions,
-            worker_loads,
+            regions: FxHashMap::default(),
             measured: Instant::now(),
         }
     }
 
     /// Starts every region that has no actor.
     fn look(&mut self) {
+        self.steering.look_for_stuck();
         let placement = self.host.directory.placement();
         let count = placement.regions.len() as f64;
         for (index, region) in placement.regions.iter().enumerate() {
-            let known = &mut self.regions[index];
+            let known = self.regions.entry(region.id).or_default();
             let generation = region.generation.load(Ordering::Acquire);
-            let stopping = region.stopping.load(Ordering::Acquire);
+            let busy = region.stopping.load(Ordering::Acquire)
+                || region.changing.load(Ordering::Acquire)
+                || region.alive.load(Ordering::Acquire);
             // A start that is on its way has not raised the generation yet.
-            if stopping || region.alive.load(Ordering::Acquire) || known.generation > generation {
+            if busy || known.generation > generation {
                 continue;
             }
             if generation > 0 {
@@ -94,8 +96,11 @@ impl<W: World> Supervisor<W> {
             known.generation = generation + 1;
             let (handle, host) = (Arc::clone(region), Arc::clone(&self.host));
             let phase = index as f64 / count;
-            if !self.workers[region.worker].spawn_fn(move || Region::launch(handle, host, phase)) {
-                tracing::error!(worker = region.worker, "the worker's thread has ended");
+            let Some(worker) = self.host.workers().get(region.worker()) else {
+                continue;
+            };
+            if !worker.spawn_fn(move || Region::launch(handle, host, phase)) {
+                tracing::error!(worker = region.worker(), "the worker's thread has ended");
             }
         }
     }
@@ -108,28 +113,21 @@ impl<W: World> Supervisor<W> {
             return;
         }
         let placement = self.host.directory.placement();
-        let mut workers = vec![0.0; self.workers.len()];
-        for (region, known) in placement.regions.iter().zip(&mut self.regions) {
-            let figures = &region.figures;
-            let busy = figures.busy_total();
-            let fresh = busy.saturating_sub(known.busy).as_secs_f64() / elapsed;
-            known.busy = busy;
-            let load = figures.load() * (1.0 - SMOOTHING) + fresh.min(1.0) * SMOOTHING;
-            figures.set_load(load);
-            workers[region.worker] += load;
-            known.load.set(load);
-            known
-                .objects
-                .set(figures.objects.load(Ordering::Relaxed) as f64);
-            known
-                .entities
-                .set(figures.entities.load(Ordering::Relaxed) as f64);
-            known.queue.set(region.waiting() as f64);
+        let living = |id: &RegionId| placement.find(*id).is_some();
+        self.regions.retain(|id, _| living(id));
+        for region in &placement.regions {
+            let known = self.regions.entry(region.id).or_default();
+            known.measure(&region.figures, elapsed);
         }
-        for (gauge, load) in self.worker_loads.iter().zip(workers) {
-            gauge.set(load);
-        }
-        gauge!("brightstar_regions").set(placement.regions.len() as f64);
+        self.gauges.show(&placement.regions);
+        self.show_counts(placement.regions.len());
+        drop(placement);
+        let fresh = |id| self.regions.get(&id).map_or(0.0, |known| known.fresh);
+        self.steering.step(fresh);
+    }
+
+    fn show_counts(&self, regions: usize) {
+        gauge!("brightstar_regions").set(regions as f64);
         let counts = self.host.session_counts();
         gauge!("brightstar_sessions", "state" => "connected").set(counts.connected as f64);
         gauge!("brightstar_sessions", "state" => "away").set(counts.away as f64);
@@ -139,18 +137,34 @@ impl<W: World> Supervisor<W> {
 }
 
 impl Measured {
-    fn new<W: World>(region: &RegionHandle<W>) -> Self {
-        let id = region.id.0.to_string();
-        let worker = region.worker.to_string();
-        Self {
-            busy: Duration::ZERO,
-            generation: 0,
-            load: gauge!("brightstar_region_load", "region" => id.clone(), "worker" => worker),
-            objects: gauge!("brightstar_region_objects", "region" => id.clone()),
-            entities: gauge!("brightstar_region_entities", "region" => id.clone()),
-            queue: gauge!("brightstar_region_queue", "region" => id),
+    fn measure(&mut self, figures: &crate::region::Figures, elapsed: f64) {
+        self.fresh = 0.0;
+        for part in Part::ALL {
+            let busy = figures.busy_total(part);
+            let before = std::mem::replace(&mut self.busy[part as usize], busy);
+            let fresh = busy.saturating_sub(before).as_secs_f64() / elapsed;
+            let load = smooth(figures.load_of(part), fresh.min(1.0));
+            figures.set_load(part, load);
+            self.fresh += fresh;
         }
+        self.fresh = self.fresh.min(1.0);
+        let mut counted = figures.take_crossings();
+        for id in self.border.keys() {
+            counted.entry(*id).or_default();
+        }
+        for (id, count) in counted {
+            let rate = self.border.entry(id).or_default();
+            *rate = smooth(*rate, count as f64 / elapsed);
+        }
+        self.border.retain(|_, rate| *rate > 0.01);
+        let mut border: Vec<_> = self.border.iter().map(|(id, rate)| (*id, *rate)).collect();
+        border.sort_unstable_by_key(|(id, _)| *id);
+        *figures.border.lock() = border;
     }
+}
+
+fn smooth(old: f64, fresh: f64) -> f64 {
+    old * (1.0 - SMOOTHING) + fresh * SMOOTHING
 }
 
 /// A `word` every `period`; late ones are left out.
@@ -167,6 +181,9 @@ impl<W: World> Actor for Supervisor<W> {
         ctx.add_stream(every(CLOCK_PERIOD, || SetClock));
         ctx.add_stream(every(LOOK_PERIOD, || Look));
         ctx.add_stream(every(MEASURE_PERIOD, || Measure));
+        if let Some(mut words) = self.host.words.hear() {
+            ctx.add_stream(stream::poll_fn(move |cx| words.poll_recv(cx)));
+        }
     }
 }
 
@@ -188,5 +205,14 @@ impl<W: World> StreamHandler<Look> for Supervisor<W> {
 impl<W: World> StreamHandler<Measure> for Supervisor<W> {
     fn handle(&mut self, _: Measure, _: &mut Self::Context) {
         self.measure();
+    }
+}
+
+impl<W: World> StreamHandler<Word> for Supervisor<W> {
+    fn handle(&mut self, word: Word, _: &mut Self::Context) {
+        match word {
+            Word::Order(order, waits) => self.steering.order(order, waits),
+            Word::Answer { number, result } => self.steering.answered(number, result),
+        }
     }
 }

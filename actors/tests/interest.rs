@@ -26,7 +26,7 @@ async fn truth(client: &mut Client, yard: &Yard) -> Positions {
 
 /// Nothing moves any more: reads until the client knows the truth. The truth is asked for again
 /// and again, since a tick that had begun before may still have moved somebody.
-async fn agrees(client: &mut Client, yard: &Yard) {
+pub(crate) async fn agrees(client: &mut Client, yard: &Yard) {
     for _ in 0..20 {
         let truth = truth(client, yard).await;
         assert!(!truth.is_empty());
@@ -41,7 +41,7 @@ async fn agrees(client: &mut Client, yard: &Yard) {
     panic!("the client never knew the truth");
 }
 
-fn cells_around(yard: &Yard, at: Point) -> BTreeSet<u64> {
+pub(crate) fn cells_around(yard: &Yard, at: Point) -> BTreeSet<u64> {
     yard.map()
         .cells_within(at, RADIUS)
         .map(|cell| cell.0)

@@ -6,6 +6,7 @@
     reason = "a test that unwraps shows where it failed"
 )]
 
+mod changes;
 mod client;
 mod commands;
 mod interest;

@@ -53,6 +53,25 @@ impl Engine {
         })
     }
 
+    /// The placement as it was kept last; what can't be read is left out.
+    pub fn kept_placement(&self) -> Placement {
+        let Some(store) = &self.shared().store else {
+            return Placement::new();
+        };
+        let kept = match store.meta(PLACEMENT) {
+            Ok(Some(bytes)) => serde_json::from_slice(&bytes).map_err(|e| e.to_string()),
+            Ok(None) => Ok(Placement::new()),
+            Err(error) => Err(error.to_string()),
+        };
+        kept.unwrap_or_else(|error| {
+            tracing::warn!(
+                error,
+                "the placement can't be read; regions are spread anew"
+            );
+            Placement::new()
+        })
+    }
+
     /// Keeps the placement for the next start. Durable with the epoch that is open.
     pub fn keep_placement(&self, placement: &Placement) {
         match serde_json::to_vec(placement) {

@@ -9,6 +9,7 @@ use std::sync::Arc;
 
 use metrics::counter;
 use rayon::prelude::*;
+use rustc_hash::FxHashMap;
 
 use crate::engine::{Call, Class, Report};
 use crate::feed::{Gone, News};
@@ -378,6 +379,26 @@ impl Scene<'_> {
     /// Keeps a cell from being evicted for a while: it is being looked at.
     pub fn keep(&mut self, cell: Home) {
         self.state.keep(cell);
+    }
+
+    /// All entities of the region in memory.
+    pub fn all(&self, mut see: impl FnMut(Entity<'_>)) {
+        for entity in self.state.slots.iter().filter_map(Slot::entity) {
+            see(entity);
+        }
+    }
+
+    /// What each home costs, in ascending order: its objects, those that moved just now four
+    /// times as much, since they are ticked, encoded and sent.
+    pub fn weights(&self) -> Vec<(Home, f64)> {
+        let mut weights: FxHashMap<Home, f64> = FxHashMap::default();
+        for slot in self.state.slots.iter().filter(|slot| slot.value.is_some()) {
+            let weight = if slot.news == News::None { 1.0 } else { 4.0 };
+            *weights.entry(slot.home).or_default() += weight;
+        }
+        let mut weights: Vec<_> = weights.into_iter().collect();
+        weights.sort_unstable_by_key(|(home, _)| *home);
+        weights
     }
 
     /// Live objects and live entities in the region.

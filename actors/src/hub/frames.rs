@@ -8,6 +8,7 @@ use tokio::time::Instant;
 use world_data::{SessionId, World};
 
 use super::HubCore;
+use crate::directory::Census;
 use crate::refusal::Refusal;
 use crate::session::{Ending, Session, Socket};
 
@@ -39,6 +40,9 @@ impl<W: World> HubCore<W> {
         }
         self.host.metrics.frames_skipped.increment(skipped);
         self.count_subscriptions(seen);
+        if (self.tick.get()).is_multiple_of(self.host.settings.tick_hz.into()) {
+            self.count_sessions();
+        }
         for id in slow {
             self.overflow(id);
         }
@@ -78,6 +82,21 @@ impl<W: World> HubCore<W> {
         parts.clear();
         self.host.metrics.frames.increment(1);
         bytes
+    }
+
+    fn count_sessions(&self) {
+        let placement = self.host.directory.placement();
+        let mut census = Census::default();
+        for session in self.sessions.borrow().values() {
+            let at = session.core.watch.as_ref().and_then(|watch| watch.at());
+            let Some(at) = at.filter(|_| session.socket.is_some()) else {
+                continue;
+            };
+            let region = placement.at(self.host.map.cell_at(at)).id;
+            *census.sessions.entry(region).or_default() += 1;
+            census.people.extend([at.x as f32, at.y as f32]);
+        }
+        self.door.counted(census);
     }
 
     fn count_subscriptions(&self, now: usize) {
@@ -122,12 +141,8 @@ impl<W: World> HubCore<W> {
 
     fn tell_regions(&self) {
         let placement = self.host.directory.placement();
-        let mut slots = self.slots.borrow_mut();
-        if self.epoch.replace(placement.epoch()) != placement.epoch() {
-            for region in &placement.regions {
-                slots.ask_again(region.interval);
-            }
-        }
-        slots.tell(self.index, &placement);
+        self.slots
+            .borrow_mut()
+            .tell(self.index, self.tick.get(), &placement);
     }
 }

@@ -171,7 +171,12 @@ impl Slots {
 
     /// Takes in what a region tells of a cell.
     pub(crate) fn update(&mut self, update: &CellUpdate) {
-        if let Some(at) = self.index.get(&update.key) {
+        let Some(at) = self.index.get(&update.key) else {
+            // A word of before came to its region after that of now.
+            self.wants.push((update.key, false));
+            return;
+        };
+        {
             let slot = &mut self.all[*at];
             slot.update(update);
             if slot.version.is_none() && !mem::replace(&mut slot.asked, true) {
@@ -193,7 +198,7 @@ impl Slots {
     }
 
     /// Tells the regions what was wanted since the last call: one message for each.
-    pub(crate) fn tell<W: World>(&mut self, hub: usize, placement: &Placement<W>) {
+    pub(crate) fn tell<W: World>(&mut self, hub: usize, stamp: u64, placement: &Placement<W>) {
         if self.wants.is_empty() {
             return;
         }
@@ -205,7 +210,7 @@ impl Slots {
         {
             placement
                 .at(wants[0].0.cell)
-                .want(hub, wants.iter().copied());
+                .want(hub, stamp, wants.iter().copied());
         }
         wants.clear();
         self.wants = wants;

@@ -47,8 +47,9 @@ impl<W: World> HubCore<W> {
             self.hear(tick);
         }
         let placement = self.host.directory.placement();
-        for region in inbox.missed.iter().filter_map(|id| placement.find(*id)) {
-            self.slots.borrow_mut().ask_again(region.interval);
+        let missed = inbox.missed.iter();
+        for interval in missed.filter_map(|id| placement.interval_of(*id)) {
+            self.slots.borrow_mut().ask_again(interval);
         }
         while let Some(request) = self.door.take_request() {
             self.answer(request);
@@ -64,9 +65,9 @@ impl<W: World> HubCore<W> {
             .borrow_mut()
             .insert(tick.region, tick.generation);
         if known.is_some_and(|known| known != tick.generation)
-            && let Some(region) = self.host.directory.placement().find(tick.region)
+            && let Some(interval) = self.host.directory.placement().interval_of(tick.region)
         {
-            slots.ask_again(region.interval);
+            slots.ask_again(interval);
         }
         for update in &tick.updates {
             slots.update(update);

@@ -6,26 +6,36 @@
 
 use std::collections::VecDeque;
 use std::mem;
-use std::sync::atomic::{AtomicBool, AtomicU32, AtomicU64, AtomicUsize, Ordering};
-use std::time::Duration;
+use std::sync::atomic::{AtomicBool, AtomicU32, AtomicUsize, Ordering};
+use std::sync::{Arc, OnceLock};
 
 use parking_lot::Mutex;
 use rustc_hash::FxHashMap;
 use tokio::sync::Notify;
-use world_data::RegionId;
-use world_data::{Interval, World};
+use world_data::{RegionId, World};
 
+use super::figures::Figures;
+use super::todo::{Parked, Todo};
 use crate::region::{CellKey, Work};
+
+/// What a hub wants of a cell: to hear of it (again from a full one), or no longer; and its tick
+/// when it said so. Of two words on a cell the later one counts, whichever way they came.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) struct Want {
+    pub(crate) hears: bool,
+    pub(crate) stamp: u64,
+}
+
+/// Wants by hub and cell.
+pub(crate) type Wants = FxHashMap<(usize, CellKey), Want>;
 
 /// A region as everybody but its actor sees it.
 #[derive(Debug)]
 pub(crate) struct RegionHandle<W: World> {
     /// Its name.
     pub(crate) id: RegionId,
-    /// Its part of the line.
-    pub(crate) interval: Interval,
     /// The worker it runs on.
-    pub(crate) worker: usize,
+    pub(crate) worker: AtomicUsize,
     queue: Mutex<VecDeque<Work<W>>>,
     limit: usize,
     wake: Notify,
@@ -33,9 +43,20 @@ pub(crate) struct RegionHandle<W: World> {
     more: AtomicBool,
     room: Notify,
     refused: AtomicBool,
-    /// What hubs want of cells: to hear of them (again from a full one), or no longer.
-    interest: Mutex<FxHashMap<(usize, CellKey), bool>>,
-    /// How often its actor was started.
+    interest: Mutex<Wants>,
+    /// The region that it has become part of. Set with queue and interest locked: nothing is left
+    /// behind.
+    heir: OnceLock<Arc<Self>>,
+    /// What its actor is to do at its next turn.
+    todo: Mutex<Option<Todo<W>>>,
+    has_todo: AtomicBool,
+    /// What an actor that stopped on purpose left for the next one.
+    pub(crate) parked: Mutex<Option<Parked>>,
+    /// Whether it is between two actors on purpose.
+    pub(crate) changing: AtomicBool,
+    /// Whether an operator wants it left as it is, where it is.
+    pub(crate) pinned: AtomicBool,
+    /// How often its actor was started from nothing.
     pub(crate) generation: AtomicU32,
     /// Whether its actor lives.
     pub(crate) alive: AtomicBool,
@@ -45,50 +66,11 @@ pub(crate) struct RegionHandle<W: World> {
     pub(crate) figures: Figures,
 }
 
-/// What a region's actor measures, for the supervisor to read.
-#[derive(Debug, Default)]
-pub(crate) struct Figures {
-    busy_nanos: AtomicU64,
-    /// Ticks run; the number of the newest.
-    pub(crate) ticks: AtomicU64,
-    /// Ticks that began late or were skipped.
-    pub(crate) late: AtomicU64,
-    /// Live objects.
-    pub(crate) objects: AtomicUsize,
-    /// Entities among them.
-    pub(crate) entities: AtomicUsize,
-    /// Busy time per second, smoothed, as the bits of an `f64`; the supervisor's to write.
-    load: AtomicU64,
-}
-
-impl Figures {
-    /// Adds time spent on tasks, ticks and encoding.
-    pub(crate) fn busy(&self, time: Duration) {
-        self.busy_nanos
-            .fetch_add(time.as_nanos() as u64, Ordering::Relaxed);
-    }
-
-    /// All time spent so far.
-    pub(crate) fn busy_total(&self) -> Duration {
-        Duration::from_nanos(self.busy_nanos.load(Ordering::Relaxed))
-    }
-
-    /// Busy time per second, smoothed.
-    pub(crate) fn load(&self) -> f64 {
-        f64::from_bits(self.load.load(Ordering::Relaxed))
-    }
-
-    pub(crate) fn set_load(&self, load: f64) {
-        self.load.store(load.to_bits(), Ordering::Relaxed);
-    }
-}
-
 impl<W: World> RegionHandle<W> {
-    pub(crate) fn new(id: RegionId, interval: Interval, worker: usize, limit: usize) -> Self {
+    pub(crate) fn new(id: RegionId, worker: usize, limit: usize) -> Self {
         Self {
             id,
-            interval,
-            worker,
+            worker: AtomicUsize::new(worker),
             queue: Mutex::default(),
             limit,
             wake: Notify::new(),
@@ -96,11 +78,51 @@ impl<W: World> RegionHandle<W> {
             room: Notify::new(),
             refused: AtomicBool::new(false),
             interest: Mutex::default(),
+            heir: OnceLock::new(),
+            todo: Mutex::default(),
+            has_todo: AtomicBool::new(false),
+            parked: Mutex::default(),
+            changing: AtomicBool::new(false),
+            pinned: AtomicBool::new(false),
             generation: AtomicU32::new(0),
             alive: AtomicBool::new(false),
             stopping: AtomicBool::new(false),
             figures: Figures::default(),
         }
+    }
+
+    /// The worker it runs on.
+    pub(crate) fn worker(&self) -> usize {
+        self.worker.load(Ordering::Acquire)
+    }
+
+    /// Asks its actor for something; an older wish that is still open is replaced.
+    pub(crate) fn ask(&self, todo: Todo<W>) {
+        *self.todo.lock() = Some(todo);
+        self.has_todo.store(true, Ordering::Release);
+        self.wake();
+    }
+
+    /// What the actor was asked for.
+    pub(crate) fn take_todo(&self) -> Option<Todo<W>> {
+        if !self.has_todo.swap(false, Ordering::AcqRel) {
+            return None;
+        }
+        self.todo.lock().take()
+    }
+
+    /// Leaves all that comes or has come to `heir`, in order.
+    pub(crate) fn leave_to(&self, heir: &Arc<Self>) {
+        let (mut queue, mut interest) = (self.queue.lock(), self.interest.lock());
+        if self.heir.set(Arc::clone(heir)).is_err() {
+            return;
+        }
+        // Over the heir's limit, for once: what was accepted is not handed back.
+        heir.queue.lock().append(&mut queue);
+        heir.want_all(mem::take(&mut *interest));
+        drop((queue, interest));
+        heir.wake();
+        self.room.notify_waiters();
     }
 
     /// Queues work.
@@ -109,6 +131,9 @@ impl<W: World> RegionHandle<W> {
     /// Hands it back when the queue is full: wait for [`RegionHandle::room`] and offer it again.
     pub(crate) fn offer(&self, work: Work<W>) -> Result<(), Work<W>> {
         let mut queue = self.queue.lock();
+        if let Some(heir) = self.heir.get() {
+            return heir.offer(work);
+        }
         if queue.len() >= self.limit {
             self.refused.store(true, Ordering::Relaxed);
             return Err(work);
@@ -125,7 +150,10 @@ impl<W: World> RegionHandle<W> {
 
     /// Tells when there is room again; enable it before the offer that may be refused.
     pub(crate) fn room(&self) -> tokio::sync::futures::Notified<'_> {
-        self.room.notified()
+        match self.heir.get() {
+            Some(heir) => heir.room(),
+            None => self.room.notified(),
+        }
     }
 
     /// The oldest piece of work.
@@ -162,14 +190,33 @@ impl<W: World> RegionHandle<W> {
     }
 
     /// A hub wants to hear of cells of this region, each beginning with a full one (`true`), or no
-    /// longer (`false`). The last word on a cell counts.
-    pub(crate) fn want(&self, hub: usize, wants: impl IntoIterator<Item = (CellKey, bool)>) {
+    /// longer (`false`), as of its tick `stamp`.
+    pub(crate) fn want(
+        &self,
+        hub: usize,
+        stamp: u64,
+        wants: impl IntoIterator<Item = (CellKey, bool)>,
+    ) {
+        let want = |(key, hears)| ((hub, key), Want { hears, stamp });
+        self.want_all(wants.into_iter().map(want));
+    }
+
+    /// Takes in wants, whoever had them before.
+    pub(crate) fn want_all(&self, wants: impl IntoIterator<Item = ((usize, CellKey), Want)>) {
         let mut interest = self.interest.lock();
-        interest.extend(wants.into_iter().map(|(key, want)| ((hub, key), want)));
+        if let Some(heir) = self.heir.get() {
+            return heir.want_all(wants);
+        }
+        for (key, want) in wants {
+            let known = interest.entry(key).or_insert(want);
+            if known.stamp <= want.stamp {
+                *known = want;
+            }
+        }
     }
 
     /// What hubs have asked for since the last call.
-    pub(crate) fn take_interest(&self) -> FxHashMap<(usize, CellKey), bool> {
+    pub(crate) fn take_interest(&self) -> Wants {
         mem::take(&mut self.interest.lock())
     }
 }

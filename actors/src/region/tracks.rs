@@ -6,9 +6,10 @@
 
 use bytes::Bytes;
 use protocol::{CellPart, Codec, EntityPart, Gone};
-use rustc_hash::{FxHashMap, FxHashSet};
+use rustc_hash::FxHashMap;
 use world_data::{Entity, Gone as Departed, Home, Interval, Moved, ObjectId, Scene, World};
 
+use super::handle::Wants;
 use super::update::{CellKey, CellUpdate};
 use super::views::{PerCodec, Views};
 
@@ -39,7 +40,8 @@ struct Track {
 /// Who listens to a cell in one codec.
 #[derive(Debug, Default)]
 struct Ear {
-    hubs: FxHashSet<usize>,
+    /// Each with the stamp of its last word.
+    hubs: FxHashMap<usize, u64>,
     /// Somebody needs all of it.
     full: bool,
     /// Nobody listened before this tick, so `known` has no views in this codec.
@@ -65,6 +67,11 @@ impl Tracks {
         }
     }
 
+    /// The part of the line that it is about.
+    pub(crate) fn interval(&self) -> Interval {
+        self.interval
+    }
+
     /// Whether this is the first call.
     pub(crate) fn introduce(&mut self) -> bool {
         !std::mem::replace(&mut self.introduced, true)
@@ -75,41 +82,70 @@ impl Tracks {
         self.heard.contains_key(&hub)
     }
 
-    /// Takes in what hubs want.
-    pub(crate) fn apply(&mut self, wants: FxHashMap<(usize, CellKey), bool>) {
+    /// Takes in what hubs want; gives back what is meant for other regions.
+    pub(crate) fn apply(&mut self, wants: Wants) -> Wants {
+        let mut strayed = Wants::default();
         for ((hub, key), want) in wants {
-            if want {
-                self.listen(hub, key);
+            if !self.interval.contains(key.cell) {
+                strayed.insert((hub, key), want);
+            } else if want.hears {
+                self.listen(hub, key, want.stamp);
             } else {
-                self.ignore(hub, key);
+                self.ignore(hub, key, want.stamp);
             }
+        }
+        strayed
+    }
+
+    /// Leaves the cells of `right` to the region that is made of them.
+    pub(crate) fn split_off(&mut self, left: Interval, right: Interval) -> Self {
+        let mut other = Self::new(right);
+        // The hubs know these cells: nobody has to begin anew.
+        other.introduced = self.introduced;
+        let (cells, stay) = std::mem::take(&mut self.cells)
+            .into_iter()
+            .partition(|(cell, _)| right.contains(*cell));
+        (self.cells, other.cells) = (stay, cells);
+        self.interval = left;
+        self.count_heard();
+        other.count_heard();
+        other
+    }
+
+    /// Takes the cells of a region over that is part of this one now.
+    pub(crate) fn absorb(&mut self, whole: Interval, right: Self) {
+        self.interval = whole;
+        self.cells.extend(right.cells);
+        self.count_heard();
+    }
+
+    fn count_heard(&mut self) {
+        self.heard.clear();
+        let ears = self.cells.values().flat_map(|track| &track.ears);
+        for hub in ears.flat_map(|ear| ear.hubs.keys()) {
+            *self.heard.entry(*hub).or_default() += 1;
         }
     }
 
-    fn listen(&mut self, hub: usize, key: CellKey) {
-        if !self.interval.contains(key.cell) {
-            tracing::debug!(
-                cell = key.cell.0,
-                "asked for a cell that is not of this region"
-            );
-            return;
-        }
+    fn listen(&mut self, hub: usize, key: CellKey, stamp: u64) {
         let ear = &mut self.cells.entry(key.cell).or_default().ears[key.codec.index()];
         ear.full = true;
         ear.fresh |= ear.hubs.is_empty();
-        if ear.hubs.insert(hub) {
+        if ear.hubs.insert(hub, stamp).is_none() {
             *self.heard.entry(hub).or_default() += 1;
         }
     }
 
-    fn ignore(&mut self, hub: usize, key: CellKey) {
+    fn ignore(&mut self, hub: usize, key: CellKey, stamp: u64) {
         let Some(track) = self.cells.get_mut(&key.cell) else {
             return;
         };
         let ear = &mut track.ears[key.codec.index()];
-        if !ear.hubs.remove(&hub) {
+        if ear.hubs.get(&hub).is_none_or(|known| *known > stamp) {
+            // It came late: the hub has asked again since.
             return;
         }
+        ear.hubs.remove(&hub);
         if let Some(count) = self.heard.get_mut(&hub) {
             *count -= 1;
             if *count == 0 {

@@ -1,0 +1,111 @@
+//! Lives here: what a region's actor measures of itself, for the supervisor to read.
+//! Not here: what is made of it (`supervisor`, `balance`).
+
+use std::collections::VecDeque;
+use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
+use std::time::Duration;
+
+use parking_lot::Mutex;
+use rustc_hash::FxHashMap;
+use world_data::{Home, RegionId};
+
+/// Ticks whose lateness is remembered: two seconds at 20 Hz, as the balancer wants it.
+const LATENESS_KEPT: usize = 40;
+
+/// What a region is busy with.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Part {
+    Tasks,
+    Ticks,
+    Encoding,
+    Sending,
+}
+
+impl Part {
+    pub(crate) const ALL: [Self; 4] = [Self::Tasks, Self::Ticks, Self::Encoding, Self::Sending];
+}
+
+/// What a region's actor measures, for the supervisor to read.
+#[derive(Debug, Default)]
+pub(crate) struct Figures {
+    /// By part, in nanoseconds.
+    busy: [AtomicU64; 4],
+    /// Ticks run; the number of the newest.
+    pub(crate) ticks: AtomicU64,
+    /// Ticks that began late or were skipped.
+    pub(crate) late: AtomicU64,
+    /// Live objects.
+    pub(crate) objects: AtomicUsize,
+    /// Entities among them.
+    pub(crate) entities: AtomicUsize,
+    /// Busy time per second by part, smoothed, as the bits of an `f64`; the supervisor's to write.
+    loads: [AtomicU64; 4],
+    /// How late the newest ticks began, in microseconds.
+    lateness: Mutex<VecDeque<u32>>,
+    /// Crossings to other regions, so far.
+    crossings: Mutex<FxHashMap<RegionId, u64>>,
+    /// The load of each cell, in any unit.
+    pub(crate) weights: Mutex<Vec<(Home, f64)>>,
+    /// Where entities are, when somebody wants to see: x and y of each.
+    pub(crate) dots: Mutex<Vec<f32>>,
+    /// How long it did nothing for its last change, in microseconds; 0: never changed.
+    pub(crate) pause_micros: AtomicU64,
+    /// Crossings per second, smoothed; the supervisor's to write.
+    pub(crate) border: Mutex<Vec<(RegionId, f64)>>,
+}
+
+impl Figures {
+    /// Adds time spent.
+    pub(crate) fn busy(&self, part: Part, time: Duration) {
+        self.busy[part as usize].fetch_add(time.as_nanos() as u64, Ordering::Relaxed);
+    }
+
+    /// All time spent so far on a part.
+    pub(crate) fn busy_total(&self, part: Part) -> Duration {
+        Duration::from_nanos(self.busy[part as usize].load(Ordering::Relaxed))
+    }
+
+    /// Busy time per second, smoothed.
+    pub(crate) fn load(&self) -> f64 {
+        Part::ALL.iter().map(|part| self.load_of(*part)).sum()
+    }
+
+    /// Busy time per second of a part, smoothed.
+    pub(crate) fn load_of(&self, part: Part) -> f64 {
+        f64::from_bits(self.loads[part as usize].load(Ordering::Relaxed))
+    }
+
+    pub(crate) fn set_load(&self, part: Part, load: f64) {
+        self.loads[part as usize].store(load.to_bits(), Ordering::Relaxed);
+    }
+
+    /// Notes how late a tick began.
+    pub(crate) fn tick_was_late_by(&self, late: Duration) {
+        let mut lateness = self.lateness.lock();
+        if lateness.len() == LATENESS_KEPT {
+            lateness.pop_front();
+        }
+        lateness.push_back(u32::try_from(late.as_micros()).unwrap_or(u32::MAX));
+    }
+
+    /// The 99th percentile of the newest ticks' lateness.
+    pub(crate) fn lateness(&self) -> Duration {
+        let mut all: Vec<u32> = self.lateness.lock().iter().copied().collect();
+        all.sort_unstable();
+        // Of so few the 99th percentile is the largest.
+        Duration::from_micros(all.last().copied().unwrap_or(0).into())
+    }
+
+    /// Counts entities that went to other regions.
+    pub(crate) fn crossed(&self, to: impl IntoIterator<Item = RegionId>) {
+        let mut crossings = self.crossings.lock();
+        for region in to {
+            *crossings.entry(region).or_default() += 1;
+        }
+    }
+
+    /// Takes the crossings counted since the last call.
+    pub(crate) fn take_crossings(&self) -> FxHashMap<RegionId, u64> {
+        std::mem::take(&mut self.crossings.lock())
+    }
+}
