@@ -192,6 +192,10 @@ async fn read<A: Ask>(payload: Payload) -> Result<A, Refusal> {
         .await
         .map_err(|_| Refusal::too_large(BODY_LIMIT))?
         .map_err(|error| Refusal::bad_request(&error))?;
+    // Serde would take a list of the fields' values, too.
+    if !body.trim_ascii_start().starts_with(b"{") {
+        return Err(Refusal::bad_request(&"an order is a JSON object"));
+    }
     serde_json::from_slice(&body).map_err(|error| Refusal::bad_request(&error))
 }
 

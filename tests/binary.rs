@@ -1,15 +1,17 @@
 //! Whole-server tests: a real binary (`examples/field.rs`): its command line, exit codes, signals.
 //! Not here: what is the same inside one process.
 
+use std::fs::Permissions;
 use std::io::{BufRead, BufReader, Read};
 use std::net::SocketAddr;
+use std::os::unix::fs::PermissionsExt;
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Output, Stdio};
 use std::time::{Duration, Instant};
 
 use serde_json::json;
 
-use crate::support::server::{eventually, get};
+use crate::support::server::{eventually, get, post};
 use crate::support::wire::{Client, Codec};
 
 /// The example's binary, which `cargo test` builds beside this one.
@@ -193,63 +195,45 @@ fn what_is_wrong_at_the_start_is_one_clear_line_and_an_exit_code() {
     let process = Process::start(data.path(), &[]);
     let taken = process.address.to_string();
     let other = tempfile::tempdir().unwrap();
-    let bad = other.path().join("bad.toml");
-    std::fs::write(&bad, "[regions]\nticks = 5\n").unwrap();
-    for (data, flags, code, words) in [
-        (
-            other.path(),
-            vec!["--listen", &taken],
-            1,
-            "can't listen on 127.0.0.1",
-        ),
-        (data.path(), vec![], 1, "can't open the data in"),
-        (
-            other.path(),
-            vec!["--config", bad.to_str().unwrap()],
-            2,
-            "unknown key `regions.ticks`",
-        ),
-        (other.path(), vec!["--config", "/no/such"], 2, "/no/such"),
-        (
-            other.path(),
-            vec!["--regions", "0"],
-            2,
-            "engine.regions = 0",
-        ),
-        (
-            other.path(),
-            vec!["--listen", "0.0.0.0:0"],
-            2,
-            "--insecure-guest",
-        ),
-        (
-            other.path(),
-            vec!["--durability", "never"],
-            2,
-            "strict, relaxed",
-        ),
-        (other.path(), vec!["--fly"], 2, "--fly"),
+    let file = |name: &str, text: &str| {
+        let path = other.path().join(name);
+        std::fs::write(&path, text).unwrap();
+        path.to_str().unwrap().to_owned()
+    };
+    let bad = file("bad.toml", "[regions]\nticks = 5\n");
+    let secret = file("secret.toml", "[admin]\ntoken_file = \"/no/such\"\n");
+    starts_not(data.path(), &[], 1, "can't open the data in");
+    for (flag, value, code, words) in [
+        ("--listen", taken.as_str(), 1, "can't listen on 127.0.0.1"),
+        ("--config", &bad, 2, "unknown key `regions.ticks`"),
+        ("--config", &secret, 2, "admin.token_file = \"/no/such\""),
+        ("--config", "/no/such", 2, "/no/such"),
+        ("--regions", "0", 2, "engine.regions = 0"),
+        ("--listen", "0.0.0.0:0", 2, "--insecure-guest"),
+        ("--durability", "never", 2, "strict, relaxed"),
+        ("--supervisor", "never", 2, "on, observe, off"),
+        ("--fly", "high", 2, "--fly"),
     ] {
-        // The later of two equal flags would be an error: the address is given once.
-        let mut command = Command::new(field());
-        command.arg("serve").arg("--data").arg(data).env_clear();
-        if !flags.contains(&"--listen") {
-            command.args(["--listen", "127.0.0.1:0"]);
-        }
-        let (got, log) = failed({
-            command.args(&flags);
-            command
-        });
-        assert_eq!(got, Some(code), "{flags:?}: {log}");
-        assert!(log.contains(words), "{flags:?}: {log}");
-        let ours: Vec<_> = log
-            .lines()
-            .filter(|line| line.starts_with("field: "))
-            .collect();
-        assert!(ours.len() == 1 || code == 2, "{flags:?}: {log}");
+        starts_not(other.path(), &[flag, value], code, words);
     }
     process.signal("-TERM");
     assert_eq!(process.end().0, Some(0));
+}
+
+/// Checks that a start fails, with this exit code and a line with these words.
+fn starts_not(data: &Path, flags: &[&str], code: i32, words: &str) {
+    // The later of two equal flags would be an error: the address is given once.
+    let mut command = Command::new(field());
+    command.arg("serve").arg("--data").arg(data).env_clear();
+    if !flags.contains(&"--listen") {
+        command.args(["--listen", "127.0.0.1:0"]);
+    }
+    command.args(flags);
+    let (got, log) = failed(command);
+    assert_eq!(got, Some(code), "{flags:?}: {log}");
+    assert!(log.contains(words), "{flags:?}: {log}");
+    let ours = log.lines().filter(|line| line.starts_with("field: "));
+    assert!(ours.count() == 1 || code == 2, "{flags:?}: {log}");
 }
 
 #[test]
@@ -287,8 +271,58 @@ fn help_names_the_world_and_its_flags() {
         "--data <DIR>",
         "--insecure-guest",
         "strict, relaxed",
+        "--supervisor <MODE>",
     ] {
         assert!(help.contains(words), "{words} is missing in {help}");
     }
     assert!(output.status.success());
+}
+
+#[test]
+fn orders_are_logged_with_who_and_what_and_the_token_is_nowhere() {
+    const TOKEN: &str = "fields-operators-token";
+    let folder = tempfile::tempdir().unwrap();
+    let token = folder.path().join("token");
+    std::fs::write(&token, TOKEN).unwrap();
+    std::fs::set_permissions(&token, Permissions::from_mode(0o600)).unwrap();
+    let config = folder.path().join("field.toml");
+    let text = format!("[admin]\ntoken_file = {token:?}\n[log]\nlevel = \"trace\"\n");
+    std::fs::write(&config, text).unwrap();
+    let data = folder.path().join("data");
+    let flags = ["--config", config.to_str().unwrap()];
+    let printed = serve(&data, &flags).arg("--print-config").output().unwrap();
+    let printed = String::from_utf8(printed.stdout).unwrap();
+    assert!(
+        printed.contains(&format!("token_file = {token:?}")),
+        "{printed}"
+    );
+    let process = Process::start(&data, &flags);
+    let give = |token: &str| {
+        let header = format!("Authorization: Bearer {token}\r\n");
+        let order = r#"{"region": 987654321, "pinned": true}"#;
+        post(process.address, "/admin/pin", &header, order).status
+    };
+    assert_eq!((give(TOKEN), give("another-operators-token")), (404, 401));
+    process.signal("-TERM");
+    let (code, log) = process.end();
+    assert_eq!(code, Some(0), "{log}");
+    let audit = |words: &str| {
+        log.lines().any(|line| {
+            line.contains("audit") && line.contains("127.0.0.1") && line.contains(words)
+        })
+    };
+    for words in [
+        "ordered",
+        "987654321",
+        "refused",
+        "an order without the token",
+    ] {
+        assert!(audit(words), "{words} is missing in the log: {log}");
+    }
+    for text in [&log, &printed] {
+        assert!(
+            !text.contains(TOKEN) && !text.contains("another-operators-token"),
+            "{text}"
+        );
+    }
 }

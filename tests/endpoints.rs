@@ -78,6 +78,8 @@ fn the_status_has_its_shape() {
             "sessions",
             "socket_threads",
             "sockets",
+            "supervisor",
+            "tick_hz",
             "uptime_seconds",
             "workers",
             "world"
@@ -91,13 +93,41 @@ fn the_status_has_its_shape() {
     let workers = host["workers"].as_array().unwrap();
     assert_eq!(workers.len(), 2);
     assert_eq!(keys(&workers[0]), ["load", "worker"]);
-    let regions = host["regions"].as_array().unwrap();
+    assert_eq!(keys(&host["supervisor"]), ["changes", "mode"]);
+    assert_eq!(
+        (&host["supervisor"]["mode"], &host["tick_hz"]),
+        (&json!("on"), &json!(20))
+    );
+    check_regions(host["regions"].as_array().unwrap());
+}
+
+fn check_regions(regions: &[Value]) {
     assert_eq!(regions.len(), 6);
     assert_eq!(
         keys(&regions[0]),
         [
-            "entities", "from", "id", "late", "load", "objects", "queue", "ticks", "to", "worker"
+            "border",
+            "busy",
+            "dilation",
+            "entities",
+            "from",
+            "id",
+            "last_pause_ms",
+            "late",
+            "lateness_ms",
+            "load",
+            "objects",
+            "pinned",
+            "queue",
+            "sessions",
+            "ticks",
+            "to",
+            "worker"
         ]
+    );
+    assert_eq!(
+        keys(&regions[0]["busy"]),
+        ["encoding", "sending", "tasks", "ticks"]
     );
     let mut from = json!(0);
     for region in regions {
@@ -107,7 +137,8 @@ fn the_status_has_its_shape() {
     assert_eq!(from, json!(256 + 4096));
 }
 
-fn keys(object: &Value) -> Vec<&str> {
+/// The names in an object.
+pub(crate) fn keys(object: &Value) -> Vec<&str> {
     object
         .as_object()
         .unwrap()

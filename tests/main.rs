@@ -12,8 +12,10 @@
     reason = "tests of a real server live in real time"
 )]
 
+mod admin;
 mod binary;
 mod commands;
+mod console;
 mod drain;
 mod endpoints;
 mod flood;

@@ -46,17 +46,26 @@ export const stateOf = (tab) => tab.evaluate(() => window.brightstar.state);
  * Waits until `check(state, arg)` holds, looking once per picture of the page; returns the state
  * then. The check runs here: the page's own policy forbids scripts made of text.
  */
-export async function until(tab, check, arg) {
-  const deadline = performance.now() + PATIENCE_MS;
-  let state;
+export function until(tab, check, arg) {
+  const words = ({ entities, ...facts }) => `${entities?.length} entities, ${JSON.stringify(facts)}`;
+  return watch(tab, () => window.brightstar.state, check, { arg, words });
+}
+
+/**
+ * Looks at a page once per picture of it, by `look()` there, until `check(seen, arg)` holds here;
+ * returns what was seen then. `words(seen)` tells it when it never does within `patience`.
+ */
+export async function watch(tab, look, check, { arg, words = JSON.stringify, patience = PATIENCE_MS } = {}) {
+  const deadline = performance.now() + patience;
+  let seen;
   while (performance.now() < deadline) {
-    state = await tab.evaluate(() => new Promise((resolve) => {
-      requestAnimationFrame(() => resolve(window.brightstar.state));
+    await tab.evaluate(() => new Promise((resolve) => {
+      requestAnimationFrame(() => resolve());
     }));
-    if (check(state, arg)) return state;
+    seen = await tab.evaluate(look);
+    if (check(seen, arg)) return seen;
   }
-  const { entities, ...facts } = state;
-  throw new Error(`not within ${PATIENCE_MS} ms: ${check}; ${entities?.length} entities, ${JSON.stringify(facts)}`);
+  throw new Error(`not within ${patience} ms: ${check}; ${words(seen)}`);
 }
 
 /** Takes a picture of the page. */

@@ -22,9 +22,9 @@ export function binary() {
 
 /** A running server. */
 export class Server {
-  /** Starts it on `data`; `port` 0 takes a free one. */
-  static async start(data, port = 0) {
-    const child = spawn(binary(), ["serve", "--data", data, "--listen", `127.0.0.1:${port}`], { stdio: ["ignore", "pipe", "pipe"] });
+  /** Starts it on `data`; `port` 0 takes a free one; `flags` are further ones of `serve`. */
+  static async start(data, port = 0, flags = []) {
+    const child = spawn(binary(), ["serve", "--data", data, "--listen", `127.0.0.1:${port}`, ...flags], { stdio: ["ignore", "pipe", "pipe"] });
     const server = new Server(child);
     await server.#address();
     return server;

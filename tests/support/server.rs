@@ -141,11 +141,28 @@ pub(crate) fn get(address: SocketAddr, path: &str, headers: &str) -> Answer {
 
 /// Asks any server by any method.
 pub(crate) fn ask(address: SocketAddr, method: &str, path: &str, headers: &str) -> Answer {
+    send(address, method, path, headers, "")
+}
+
+/// `POST path` with a body of known length.
+pub(crate) fn post(address: SocketAddr, path: &str, headers: &str, body: &str) -> Answer {
+    let headers = format!("{headers}Content-Length: {}\r\n", body.len());
+    send(address, "POST", path, &headers, body)
+}
+
+/// Sends a request and its body as they are, and reads the answer.
+pub(crate) fn send(
+    address: SocketAddr,
+    method: &str,
+    path: &str,
+    headers: &str,
+    body: &str,
+) -> Answer {
     let mut socket = TcpStream::connect(address).unwrap();
     socket.set_read_timeout(Some(PATIENCE)).unwrap();
     write!(
         socket,
-        "{method} {path} HTTP/1.1\r\nHost: x\r\nConnection: close\r\n{headers}\r\n"
+        "{method} {path} HTTP/1.1\r\nHost: x\r\nConnection: close\r\n{headers}\r\n{body}"
     )
     .unwrap();
     let mut all = String::new();

@@ -1,0 +1,344 @@
+//! Whole-server tests: `/admin`: who may give orders, what an order may be, how it is answered.
+//! Not here: what orders do to regions and sessions (`actors`).
+
+use std::fmt::Write as _;
+use std::os::unix::fs::PermissionsExt;
+
+use brightstar::server::StartError;
+use brightstar::{Asset, Config};
+use serde_json::{Value, json};
+use tempfile::NamedTempFile;
+
+use crate::endpoints::keys;
+use crate::support::server::{Answer, TestServer, ask, eventually, post, send};
+use crate::support::world::Yard;
+
+const TOKEN: &str = "yard-operators-token-1";
+/// No region has this name.
+const NOWHERE: u64 = 1 << 40;
+
+/// No page of the world's own.
+const NO_PAGE: &[Asset] = &[];
+
+/// A file with the token; its owner alone may read it.
+fn token_file() -> NamedTempFile {
+    let file = NamedTempFile::new().unwrap();
+    std::fs::write(file.path(), format!("{TOKEN}\n")).unwrap();
+    file
+}
+
+/// A server with `/admin`.
+fn guarded() -> TestServer {
+    // Read once, at the start: it may go then.
+    let file = token_file();
+    TestServer::with(|config| {
+        file.path()
+            .to_str()
+            .unwrap()
+            .clone_into(&mut config.admin.token_file);
+    })
+}
+
+/// Gives an order with the token.
+fn order(server: &TestServer, action: &str, body: &Value) -> Answer {
+    let token = format!("Authorization: Bearer {TOKEN}\r\n");
+    post(
+        server.address,
+        &format!("/admin/{action}"),
+        &token,
+        &body.to_string(),
+    )
+}
+
+fn body(answer: &Answer) -> Value {
+    serde_json::from_str(&answer.body).expect(&answer.body)
+}
+
+/// Checks that an answer is an error, in the shape that errors have; returns its words.
+fn error(answer: &Answer, status: u16, code: &str) -> String {
+    assert_eq!(answer.status, status, "{}", answer.body);
+    assert!(
+        answer.head.contains("content-type: application/json"),
+        "{}",
+        answer.head
+    );
+    assert!(
+        answer.head.contains("cache-control: no-store"),
+        "{}",
+        answer.head
+    );
+    let body = body(answer);
+    assert_eq!(
+        (keys(&body), keys(&body["error"])),
+        (vec!["error"], vec!["code", "message"])
+    );
+    assert_eq!(body["error"]["code"], code);
+    body["error"]["message"].as_str().unwrap().to_owned()
+}
+
+fn regions(server: &TestServer) -> Vec<Value> {
+    let status: Value = serde_json::from_str(&server.get("/v1/status", "").body).unwrap();
+    status["hosts"][0]["regions"].as_array().unwrap().clone()
+}
+
+#[test]
+fn without_a_token_file_there_is_no_admin_and_it_says_how_to_get_it() {
+    let server = TestServer::start();
+    for path in ["/admin/move", "/admin/anything"] {
+        let words = error(&post(server.address, path, "", "{}"), 404, "off");
+        assert!(words.contains("admin.token_file"), "{words}");
+    }
+}
+
+#[test]
+fn nobody_gives_orders_without_the_token() {
+    let server = guarded();
+    let headers = [
+        String::new(),
+        "Authorization: Bearer\r\n".to_owned(),
+        "Authorization: Bearer yard-operators-token-2\r\n".to_owned(),
+        format!("Authorization: Basic {TOKEN}\r\n"),
+        format!("Authorization: Bearer {TOKEN}x\r\n"),
+        format!("X-Authorization: Bearer {TOKEN}\r\n"),
+    ];
+    for headers in &headers {
+        // Not even what is wrong with the order is told, and nothing of its body is waited for.
+        let asked = format!("{headers}Content-Length: 1000000\r\n");
+        let answer = send(server.address, "POST", "/admin/split", &asked, "");
+        let words = error(&answer, 401, "unauthorized");
+        assert!(
+            answer.head.contains("www-authenticate: bearer"),
+            "{}",
+            answer.head
+        );
+        assert!(!words.contains(TOKEN));
+    }
+    assert_eq!(
+        error(
+            &ask(server.address, "GET", "/admin/split", ""),
+            401,
+            "unauthorized"
+        ),
+        {
+            error(
+                &post(server.address, "/admin/no/such", "", "{}"),
+                401,
+                "unauthorized",
+            )
+        }
+    );
+}
+
+#[test]
+fn who_tries_too_often_is_not_even_heard_with_the_right_token() {
+    let server = guarded();
+    let tries: Vec<u16> = (0..40)
+        .map(|_| post(server.address, "/admin/split", "", "{}").status)
+        .collect();
+    assert!(tries[..10].iter().all(|status| *status == 401), "{tries:?}");
+    // One more per second is heard; the machine may be slow, but not so slow.
+    assert!(
+        tries.iter().filter(|status| **status == 429).count() >= 10,
+        "{tries:?}"
+    );
+    // Just after one more was heard there is a second in which nobody is.
+    eventually("one more is heard", || {
+        post(server.address, "/admin/split", "", "{}").status == 401
+    });
+    let answer = order(&server, "split", &json!({ "region": NOWHERE }));
+    error(&answer, 429, "too_fast");
+    assert!(answer.head.contains("retry-after: 1"), "{}", answer.head);
+    assert_eq!(
+        server.get("/healthz", "").status,
+        200,
+        "everything else is open"
+    );
+}
+
+#[test]
+fn the_right_token_is_not_counted() {
+    let server = guarded();
+    for _ in 0..40 {
+        error(&order(&server, "fly", &json!({})), 404, "unknown");
+    }
+}
+
+#[test]
+fn an_order_that_is_none_is_refused_by_name() {
+    let server = guarded();
+    for (action, order_is, words) in [
+        ("move", json!({}), "missing field `region`"),
+        ("move", json!({ "region": 1 }), "missing field `worker`"),
+        ("move", json!({ "region": 1, "worker": -1 }), "-1"),
+        ("move", json!({ "region": "1", "worker": 1 }), "string"),
+        (
+            "split",
+            json!({ "region": 1, "at": 7 }),
+            "unknown field `at`",
+        ),
+        (
+            "merge",
+            json!({ "region": 1, "with": 2 }),
+            "unknown field `with`",
+        ),
+        ("pin", json!({ "region": 1 }), "missing field `pinned`"),
+        ("pin", json!({ "region": 1, "pinned": 1 }), "boolean"),
+        ("split", json!([1]), "JSON object"),
+    ] {
+        let told = error(&order(&server, action, &order_is), 400, "bad_request");
+        assert!(told.contains(words), "{action} {order_is}: {told}");
+    }
+    let token = format!("Authorization: Bearer {TOKEN}\r\n");
+    for body in ["", "{\"region\":", "{\"region\":1}x", "\u{0}"] {
+        error(
+            &post(server.address, "/admin/split", &token, body),
+            400,
+            "bad_request",
+        );
+    }
+}
+
+#[test]
+fn an_order_is_short() {
+    let server = guarded();
+    let token = format!("Authorization: Bearer {TOKEN}\r\n");
+    let fits = format!("{:1024}", json!({ "region": NOWHERE }).to_string());
+    assert_ne!(
+        post(server.address, "/admin/split", &token, &fits).status,
+        413
+    );
+    let long = format!("{fits} ");
+    let words = error(
+        &post(server.address, "/admin/split", &token, &long),
+        413,
+        "too_large",
+    );
+    assert!(words.contains("1024"), "{words}");
+    // In pieces, its length is not said beforehand.
+    let pieces = format!("{token}Transfer-Encoding: chunked\r\n");
+    let mut body = String::new();
+    for _ in 0..4 {
+        write!(body, "200\r\n{:512}\r\n", "").unwrap();
+    }
+    body.push_str("0\r\n\r\n");
+    error(
+        &send(server.address, "POST", "/admin/split", &pieces, &body),
+        413,
+        "too_large",
+    );
+}
+
+#[test]
+fn other_methods_and_paths_are_told_what_there_is() {
+    let server = guarded();
+    let token = format!("Authorization: Bearer {TOKEN}\r\n");
+    for (method, path) in [
+        ("GET", "/admin/split"),
+        ("PUT", "/admin/pin"),
+        ("POST", "/admin/"),
+    ] {
+        let words = error(
+            &send(server.address, method, path, &token, ""),
+            404,
+            "unknown",
+        );
+        assert!(words.contains("POST /admin/move"), "{words}");
+    }
+}
+
+#[test]
+fn a_token_that_others_may_read_stops_the_start() {
+    let file = token_file();
+    let mut config = Config::default();
+    "127.0.0.1:0".clone_into(&mut config.server.listen);
+    file.path()
+        .to_str()
+        .unwrap()
+        .clone_into(&mut config.admin.token_file);
+    std::fs::set_permissions(file.path(), PermissionsExt::from_mode(0o644)).unwrap();
+    match brightstar::start(Yard, &config, NO_PAGE) {
+        Err(StartError::Config(error)) => {
+            assert!(error.to_string().contains("mode 644"), "{error}");
+        }
+        other => panic!("{other:?}"),
+    }
+}
+
+/// Checks that an order that could be carried out was, or was refused with a reason; returns the
+/// change, if there is one.
+fn change(answer: &Answer, kind: &str, region: &Value) -> Option<Value> {
+    if answer.status != 200 {
+        assert!(!error(answer, 409, "refused").is_empty());
+        return None;
+    }
+    assert!(
+        answer.head.contains("cache-control: no-store"),
+        "{}",
+        answer.head
+    );
+    let change = body(answer);
+    assert_eq!(
+        keys(&change),
+        [
+            "at_ms",
+            "became",
+            "cause",
+            "change",
+            "from_worker",
+            "gain",
+            "number",
+            "pause_ms",
+            "reason",
+            "regions",
+            "state",
+            "to_worker"
+        ]
+    );
+    assert_eq!(
+        (&change["change"], &change["cause"]),
+        (&json!(kind), &json!("manual"))
+    );
+    assert_eq!(&change["regions"][0], region);
+    Some(change)
+}
+
+#[test]
+fn orders_are_answered_by_the_change_and_seen_in_the_status() {
+    let server = guarded();
+    let first = regions(&server)[0].clone();
+    let (region, worker) = (first["id"].clone(), first["worker"].as_u64().unwrap());
+    let other = 1 - worker;
+    let moved = order(
+        &server,
+        "move",
+        &json!({ "region": region, "worker": other }),
+    );
+    if change(&moved, "move", &region).is_some() {
+        assert_eq!(regions(&server)[0]["worker"], json!(other));
+    }
+    let split = order(&server, "split", &json!({ "region": region }));
+    if let Some(change) = change(&split, "split", &region) {
+        let now = regions(&server);
+        assert_eq!(change["became"], json!([now[0]["id"], now[1]["id"]]));
+        assert_eq!((now.len(), &now[1]["to"]), (7, &first["to"]));
+    }
+    let merge = order(&server, "merge", &json!({ "region": region }));
+    if let Some(change) = change(&merge, "merge", &region) {
+        assert_eq!(change["became"], json!([region]));
+        assert_eq!(regions(&server)[0]["to"], first["to"]);
+    }
+}
+
+#[test]
+fn what_is_not_there_is_refused() {
+    let server = guarded();
+    for pinned in [true, false] {
+        let answer = order(
+            &server,
+            "pin",
+            &json!({ "region": NOWHERE, "pinned": pinned }),
+        );
+        let words = error(&answer, 404, "unknown");
+        assert!(words.contains(&NOWHERE.to_string()), "{words}");
+    }
+}
