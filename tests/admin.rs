@@ -4,6 +4,7 @@
 use std::fmt::Write as _;
 use std::os::unix::fs::PermissionsExt;
 
+use brightstar::actors::SupervisorMode;
 use brightstar::server::StartError;
 use brightstar::{Asset, Config};
 use serde_json::{Value, json};
@@ -27,11 +28,12 @@ fn token_file() -> NamedTempFile {
     file
 }
 
-/// A server with `/admin`.
+/// A server with `/admin`, where nothing changes but by order.
 fn guarded() -> TestServer {
     // Read once, at the start: it may go then.
     let file = token_file();
     TestServer::with(|config| {
+        config.supervisor.mode = SupervisorMode::Off;
         file.path()
             .to_str()
             .unwrap()
@@ -76,9 +78,14 @@ fn error(answer: &Answer, status: u16, code: &str) -> String {
     body["error"]["message"].as_str().unwrap().to_owned()
 }
 
-fn regions(server: &TestServer) -> Vec<Value> {
+/// What the host says of itself.
+fn state(server: &TestServer) -> Value {
     let status: Value = serde_json::from_str(&server.get("/v1/status", "").body).unwrap();
-    status["hosts"][0]["regions"].as_array().unwrap().clone()
+    status["hosts"][0].clone()
+}
+
+fn regions(server: &TestServer) -> Vec<Value> {
+    state(server)["regions"].as_array().unwrap().clone()
 }
 
 #[test]
@@ -264,13 +271,9 @@ fn a_token_that_others_may_read_stops_the_start() {
     }
 }
 
-/// Checks that an order that could be carried out was, or was refused with a reason; returns the
-/// change, if there is one.
-fn change(answer: &Answer, kind: &str, region: &Value) -> Option<Value> {
-    if answer.status != 200 {
-        assert!(!error(answer, 409, "refused").is_empty());
-        return None;
-    }
+/// Checks that an answer is a change that an operator made; returns it.
+fn change(answer: &Answer, kind: &str, region: &Value) -> Value {
+    assert_eq!(answer.status, 200, "{}", answer.body);
     assert!(
         answer.head.contains("cache-control: no-store"),
         "{}",
@@ -299,46 +302,91 @@ fn change(answer: &Answer, kind: &str, region: &Value) -> Option<Value> {
         (&json!(kind), &json!("manual"))
     );
     assert_eq!(&change["regions"][0], region);
-    Some(change)
+    change
 }
 
 #[test]
 fn orders_are_answered_by_the_change_and_seen_in_the_status() {
     let server = guarded();
-    let first = regions(&server)[0].clone();
-    let (region, worker) = (first["id"].clone(), first["worker"].as_u64().unwrap());
-    let other = 1 - worker;
-    let moved = order(
-        &server,
-        "move",
-        &json!({ "region": region, "worker": other }),
-    );
-    if change(&moved, "move", &region).is_some() {
-        assert_eq!(regions(&server)[0]["worker"], json!(other));
-    }
-    let split = order(&server, "split", &json!({ "region": region }));
-    if let Some(change) = change(&split, "split", &region) {
-        let now = regions(&server);
-        assert_eq!(change["became"], json!([now[0]["id"], now[1]["id"]]));
-        assert_eq!((now.len(), &now[1]["to"]), (7, &first["to"]));
-    }
-    let merge = order(&server, "merge", &json!({ "region": region }));
-    if let Some(change) = change(&merge, "merge", &region) {
-        assert_eq!(change["became"], json!([region]));
-        assert_eq!(regions(&server)[0]["to"], first["to"]);
+    // The region with the counters, so one that can be cut: each shard has its own few.
+    let whole = regions(&server)[5].clone();
+    let (region, worker) = (whole["id"].clone(), whole["worker"].as_u64().unwrap());
+    let to = json!({ "region": region, "worker": 1 - worker });
+    let moved = change(&order(&server, "move", &to), "move", &region);
+    let (from, to) = (&moved["from_worker"], &moved["to_worker"]);
+    assert_eq!((from, to), (&json!(worker), &json!(1 - worker)));
+    assert_eq!(regions(&server)[5]["worker"], json!(1 - worker));
+    let this = json!({ "region": region });
+    let mut answer = order(&server, "split", &this);
+    eventually("it is known where its load lies", || {
+        answer.status == 200 || {
+            error(&answer, 409, "refused");
+            answer = order(&server, "split", &this);
+            false
+        }
+    });
+    let split = change(&answer, "split", &region);
+    let now = regions(&server);
+    assert_eq!(split["became"], json!([now[5]["id"], now[6]["id"]]));
+    assert_eq!((now.len(), &now[5]["from"]), (7, &whole["from"]));
+    assert_eq!(now[6]["to"], whole["to"]);
+    let merged = change(&order(&server, "merge", &this), "merge", &region);
+    assert_eq!(merged["became"], json!([region]));
+    let now = regions(&server);
+    assert_eq!((now.len(), &now[5]["to"]), (6, &whole["to"]));
+    let changes = state(&server)["supervisor"]["changes"].clone();
+    let changes = changes.as_array().unwrap().iter();
+    let numbers: Vec<&Value> = changes.map(|change| &change["number"]).collect();
+    let made = [&moved, &split, &merged].map(|change| &change["number"]);
+    assert_eq!(numbers, made);
+}
+
+#[test]
+fn a_pin_is_seen_and_taken_out_again() {
+    let server = guarded();
+    let region = regions(&server)[2]["id"].clone();
+    for pinned in [true, false] {
+        let pin = json!({ "region": region, "pinned": pinned });
+        let answer = order(&server, "pin", &pin);
+        assert_eq!((answer.status, answer.body.as_str()), (200, "{}"));
+        let now: Vec<bool> = regions(&server)
+            .iter()
+            .map(|region| region["pinned"].as_bool().unwrap())
+            .collect();
+        assert_eq!(now, [false, false, pinned, false, false, false]);
     }
 }
 
 #[test]
-fn what_is_not_there_is_refused() {
+fn what_is_not_there_or_can_not_be_is_refused_and_changes_nothing() {
     let server = guarded();
-    for pinned in [true, false] {
-        let answer = order(
-            &server,
+    let before = regions(&server);
+    let (first, last) = (before[0]["id"].clone(), before[5]["id"].clone());
+    let nowhere = json!(NOWHERE);
+    let of = |region: &Value| json!({ "region": region });
+    let to = |region: &Value, worker: &Value| json!({ "region": region, "worker": worker });
+    let here = &before[0]["worker"];
+    for (action, order_is, status, code) in [
+        ("move", to(&nowhere, &json!(0)), 404, "unknown"),
+        ("move", to(&first, &json!(2)), 404, "unknown"),
+        ("move", to(&first, here), 409, "refused"),
+        ("split", of(&nowhere), 404, "unknown"),
+        ("split", of(&first), 409, "refused"),
+        ("merge", of(&nowhere), 404, "unknown"),
+        ("merge", of(&last), 409, "refused"),
+        (
             "pin",
-            &json!({ "region": NOWHERE, "pinned": pinned }),
-        );
-        let words = error(&answer, 404, "unknown");
-        assert!(words.contains(&NOWHERE.to_string()), "{words}");
+            json!({ "region": NOWHERE, "pinned": true }),
+            404,
+            "unknown",
+        ),
+    ] {
+        let words = error(&order(&server, action, &order_is), status, code);
+        assert!(!words.is_empty(), "{action} {order_is}");
     }
+    let place = |regions: &[Value]| -> Vec<Value> {
+        let place = |region: &Value| json!([region["id"], region["from"], region["worker"]]);
+        regions.iter().map(place).collect()
+    };
+    assert_eq!(place(&regions(&server)), place(&before));
 }

@@ -3,10 +3,11 @@
 
 use std::time::Instant;
 
+use protocol::ClientMessage;
 use serde_json::{Value, json};
 
 use crate::endpoints::keys;
-use crate::support::server::{PATIENCE, TestServer, ask};
+use crate::support::server::{PATIENCE, TestServer, ask, eventually};
 use crate::support::wire::Codec;
 
 fn state(server: &TestServer) -> Value {
@@ -113,6 +114,32 @@ fn the_state_has_its_shape() {
     assert_eq!(keys(&ours["regions"][0]), keys(&theirs["regions"][0]));
     let head = ask(server.address, "HEAD", "/console/state", "");
     assert_eq!((head.status, head.body.as_str()), (200, ""));
+}
+
+#[test]
+fn who_is_in_the_world_is_told_by_place() {
+    let server = TestServer::start();
+    let _ann = server.enter(Codec::Json, "ann");
+    let mut bob = server.enter(Codec::MessagePack, "bob");
+    bob.send(&ClientMessage::Input {
+        seq: 1,
+        payload: json!({ "go": [258.56, 257.0] }),
+    });
+    // Where they stand when he has arrived, in decimetres.
+    let (ann, bob) = ((2560, 2560), (2586, 2570));
+    eventually("both are seen where they stand", || {
+        let state = state(&server);
+        let whole = |metres: &Value| (metres.as_f64().unwrap() * 10.0).round() as i64;
+        let people: Vec<i64> = state["people"]
+            .as_array()
+            .unwrap()
+            .iter()
+            .map(whole)
+            .collect();
+        let mut people: Vec<(i64, i64)> = people.chunks(2).map(|at| (at[0], at[1])).collect();
+        people.sort_unstable();
+        people == [ann, bob]
+    });
 }
 
 #[test]

@@ -12,7 +12,7 @@ import { after, before, test } from "node:test";
 import { WebSocket } from "ws";
 
 import { Client } from "../../clients/js/brightstar.js";
-import { openTab, picture, startBrowser, watch } from "./browser.mjs";
+import { PATIENCE_MS, openTab, picture, startBrowser, watch } from "./browser.mjs";
 import { Server } from "./server.mjs";
 
 const TOKEN = "meadow-operators-token";
@@ -25,6 +25,8 @@ const WALK_FRAMES = 60;
 /** What the picture waits for, at most: that the server has been up for two minutes, as long as charts go back. */
 const PICTURE_MS = 180_000;
 const METRES = 2048;
+/** Regions tell once per second where everybody is, who walks at 6 m/s; and a state is kept for a moment. */
+const DOT_METRES = 15;
 
 let data;
 let server;
@@ -69,11 +71,23 @@ async function walker(name) {
 
 /** What the server says of itself. */
 const state = async () => (await fetch(new URL("console/state", server.url))).json();
+/** Pairs of a list of coordinates. */
+const places = (list) => Array.from({ length: list.length / 2 }, (_, i) => [list[2 * i], list[2 * i + 1]]);
+
+/** Asks the server again and again until `check(answer)` holds; returns the answer. */
+async function eventually(ask, check) {
+  const deadline = performance.now() + PATIENCE_MS;
+  let answer;
+  do answer = await ask(); while (!check(answer) && performance.now() < deadline);
+  assert.ok(check(answer), `not within ${PATIENCE_MS} ms: ${check}`);
+  return answer;
+}
+
 const text = (id) => tab.evaluate((it) => document.getElementById(it).textContent, id);
 /** Waits for an element's words; the check runs here. */
 const words = (id, check, more) => watch(tab, `document.getElementById("${id}").textContent`, check, more);
 
-/** The map's opaque pixels as a share of all, and how many colours cover a hundredth of it each. */
+/** The map's opaque pixels as a share of all, and how many colours cover a hundredth of it each, and its pixels in the colour of people. */
 function mapSeen() {
   const canvas = document.getElementById("map");
   const { data: bytes } = canvas.getContext("2d").getImageData(0, 0, canvas.width, canvas.height);
@@ -82,7 +96,7 @@ function mapSeen() {
   for (const pixel of pixels) colours.set(pixel, (colours.get(pixel) ?? 0) + 1);
   const opaque = pixels.reduce((sum, pixel) => sum + (pixel >>> 24 === 255 ? 1 : 0), 0);
   const large = [...colours].filter(([pixel, count]) => pixel >>> 24 === 255 && count > pixels.length / 100);
-  return { opaque: opaque / pixels.length, large: large.length };
+  return { opaque: opaque / pixels.length, large: large.length, white: colours.get(0xffffffff) ?? 0 };
 }
 
 test("regions are drawn, in a colour per thread", async () => {
@@ -132,10 +146,16 @@ test("the region under the pointer is the one that has the cell there", async ()
   await tab.mouse.move(2, 2);
 });
 
-test("people are dots on the map where the server tells of any", async () => {
-  const { people, others } = await state();
-  assert.ok([...people, ...others].every((v) => v >= 0 && v <= METRES), "dots lie on the map");
-  assert.ok(people.length % 2 === 0 && people.length <= 2 * WALKERS, `${people.length / 2} people`);
+test("people and animals are dots on the map, where they are", async () => {
+  const told = await eventually(state, ({ people, others }) => people.length === 2 * WALKERS && others.length > 0);
+  assert.ok([...told.people, ...told.others].every((v) => v >= 0 && v <= METRES), "dots lie on the map");
+  for (const one of walkers) {
+    const { x, y } = one.store.find(one.you);
+    const away = Math.min(...places(told.people).map(([px, py]) => Math.hypot(px - x, py - y)));
+    assert.ok(away < DOT_METRES, `${x}, ${y} is ${away} m from the next dot`);
+  }
+  // Where a dot is, the map is white, if it has not gone on meanwhile; and white is little but people and names.
+  await watch(tab, mapSeen, ({ white }) => white >= WALKERS / 2);
 });
 
 if (PICTURE) {
@@ -159,7 +179,12 @@ test("orders need the token, and the server's answer is shown", async () => {
   await tab.fill("#token", TOKEN);
   await tab.keyboard.press("Enter");
   await tab.click("#pin");
-  await words("answer", (shown) => shown !== "" && !shown.includes("asking") && !shown.includes("token"));
+  const [first] = (await state()).status.hosts[0].regions;
+  await words("answer", (shown) => shown === `Region ${first.id} is pinned.`);
+  await watch(tab, () => document.getElementById("region-pinned").hidden, (hidden) => !hidden);
+  await tab.click("#move");
+  await words("answer", (shown) => shown.startsWith(`Move ${first.id}: thread ${first.worker} → ${1 - first.worker}`));
+  await watch(tab, () => [...document.querySelectorAll("#changes .title")].map((one) => one.textContent), ([newest]) => newest?.startsWith(`Move ${first.id}:`));
   assert.equal(await tab.inputValue("#token"), "");
   // The browser itself tells of answers in the 400s, and nobody tells of anything else.
   assert.deepEqual(tab.errors.filter((error) => !/status of 4\d\d/.test(error)), []);

@@ -123,7 +123,7 @@ impl TestServer {
 }
 
 /// Waits until something holds that the server sees in its own time.
-pub(crate) fn eventually(what: &str, holds: impl Fn() -> bool) {
+pub(crate) fn eventually(what: &str, mut holds: impl FnMut() -> bool) {
     let begun = Instant::now();
     while !holds() {
         assert!(
