@@ -7,7 +7,7 @@ use std::sync::atomic::Ordering;
 
 use actors::{Order, OrderError, Runtime, Settings, SupervisorMode};
 use futures_util::FutureExt;
-use world_data::{Point, RegionId, Rng};
+use world_data::{Point, RegionId, Rng, World};
 
 use crate::client::Client;
 use crate::interest::{agrees, cells_around};
@@ -109,6 +109,74 @@ fn g6_a_storm_of_changes_loses_doubles_and_reorders_nothing() {
         assert_eq!(events, expected, "each event once, in order");
         host.yard.frozen.store(true, Ordering::SeqCst);
         agrees(&mut watcher, &host.yard).await;
+        host.stop().await;
+    });
+}
+
+/// Work that waits when its region is merged away runs in the region that has taken over.
+#[test]
+fn g5_what_waits_in_a_region_that_ends_is_run_in_order_by_its_heir() {
+    run(async {
+        let settings = Settings {
+            window: 1024,
+            control_lane: 2048,
+            ..by_hand()
+        };
+        let host = Host::start(Yard::default(), settings).await;
+        let mut ann = Client::login(&host, "ann").await;
+        let mut bob = Client::login(&host, "bob").await;
+        let regions = || host.runtime.status().regions;
+        let cell = |at: Point| host.yard.map().cell_at(at).0;
+        let here = cell(Point::new(METRES / 2.0, METRES / 2.0));
+        let place = || {
+            regions()
+                .iter()
+                .position(|r| (r.from..r.to).contains(&here))
+        };
+        let place = place().unwrap();
+        let (left, right) = (regions()[place - 1].id, regions()[place].id);
+        // The left one goes on while the worker of the right one stands still.
+        if regions()[place - 1].worker == regions()[place].worker {
+            let worker = 1 - regions()[place].worker;
+            let order = Order::Move {
+                region: left,
+                worker,
+            };
+            host.runtime.order(order).await.unwrap();
+        }
+        // Their work is run where their walkers are, once the hub has seen where that is.
+        for client in [&mut ann, &mut bob] {
+            client.until(|client| client.frames > 3).await;
+            client.ask(Command::Read).await.unwrap();
+        }
+        host.yard.gate.shut();
+        bob.send(Command::Hold).await;
+        host.yard.gate.until_held();
+        let mut expected = Vec::new();
+        for n in 0..800 {
+            ann.send(Command::Log(n)).await;
+            expected.push(n);
+        }
+        let runtime = host.runtime.clone();
+        let merge = async move { runtime.order(Order::Merge { region: left }).await };
+        let merge = actix_rt::spawn(merge);
+        // Once a later order is answered, this one is with its region, which has run nothing yet.
+        let told = || {
+            let changes = host.runtime.status().supervisor.changes;
+            changes.iter().any(|change| change.change == "merge")
+        };
+        until(told).await;
+        let nowhere = Order::Split {
+            region: RegionId(999),
+        };
+        assert!(host.runtime.order(nowhere).await.is_err());
+        host.yard.gate.open();
+        assert_eq!(merge.await.unwrap().unwrap().became, [left]);
+        assert!(regions().iter().all(|region| region.id != right));
+        ann.until(|ann| ann.answers.len() == 800).await;
+        let lengths = ann.answers.drain(..).map(|(_, answer)| answer.unwrap()[0]);
+        assert!(lengths.eq(1..=800), "each once, in order");
+        assert_eq!(ann.ask(Command::Read).await.unwrap(), expected);
         host.stop().await;
     });
 }

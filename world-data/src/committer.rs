@@ -134,6 +134,7 @@ impl Committer {
         let epoch = shared.epoch.fetch_add(1, Ordering::SeqCst);
         shared.pause();
         for region in &shared.table.load().regions {
+            shared.pause();
             if region.flagged.swap(false, Ordering::SeqCst)
                 && shared.lock(&region.lane).take(epoch, &mut self.sets)
             {

@@ -246,6 +246,10 @@ impl Life {
                 },
             );
             self.diary.lock().returned(mark, report);
+            if rng.u32(0..30) == 0 {
+                let did = self.change_partition(&mut rng);
+                self.diary.lock().count(did);
+            }
             self.baton.pause();
         }
     }
@@ -266,6 +270,23 @@ impl Life {
         true
     }
 
+    /// Cuts a region, or joins two; anybody may, at any time.
+    fn change_partition(&self, rng: &mut Rng) -> &'static str {
+        let regions = self.engine.regions();
+        let (region, interval) = regions.list[rng.usize(0..regions.list.len())];
+        if rng.bool() {
+            let merged = self.engine.merge(region);
+            return if merged.is_ok() { "merge" } else { "no merge" };
+        }
+        let at = Home(rng.u64(interval.from.0..interval.to.0));
+        if self.engine.split(region, at).is_ok() {
+            self.diary.lock().cut(at);
+            "split"
+        } else {
+            "no split"
+        }
+    }
+
     /// What the house does while clients play: commits, checkpoints, ticks, time, and the end.
     fn keep_house(&self, mut rng: Rng) {
         if let Ending::Torn(syncs) = self.ending {
@@ -281,7 +302,7 @@ impl Life {
                 return;
             }
             let regions = self.engine.regions();
-            let (region, interval) = regions.list[rng.usize(0..regions.list.len())];
+            let (region, _) = regions.list[rng.usize(0..regions.list.len())];
             let now = self.engine.clock().now_ms();
             let did = match rng.u32(0..20) {
                 0..9 => {
@@ -306,19 +327,7 @@ impl Life {
                     self.engine.clock().advance(now + rng.u64(0..40));
                     "time passes"
                 }
-                18 => {
-                    let at = Home(rng.u64(interval.from.0..interval.to.0));
-                    if self.engine.split(region, at).is_ok() {
-                        self.diary.lock().cut(at);
-                        "split"
-                    } else {
-                        "no split"
-                    }
-                }
-                19 => {
-                    let merged = self.engine.merge(region);
-                    if merged.is_ok() { "merge" } else { "no merge" }
-                }
+                18..20 => self.change_partition(&mut rng),
                 17 if rng.u32(0..8) == 0 => {
                     self.engine.clock().advance(now + 1500);
                     "time jumps"
