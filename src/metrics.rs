@@ -78,12 +78,9 @@ fn builder() -> PrometheusBuilder {
         })
 }
 
-/// Begins a counter at 0 for all values of its labels, so that rates and alerts have a first sample
-/// before the first of a rare event.
+/// Begins a counter at 0, and a histogram without observations, for all values of its labels, so
+/// that rates and alerts have a first sample before the first of a rare event.
 fn begin(metric: &Metric) {
-    if metric.kind != Kind::Counter {
-        return;
-    }
     let mut series = vec![Vec::new()];
     for label in metric.labels {
         series = series
@@ -97,7 +94,12 @@ fn begin(metric: &Metric) {
             .collect();
     }
     for labels in series {
-        metrics::counter!(metric.name, labels).increment(0);
+        match metric.kind {
+            Kind::Counter => metrics::counter!(metric.name, labels).increment(0),
+            Kind::Histogram => drop(metrics::histogram!(metric.name, labels)),
+            // 0 would be a lie until it is measured.
+            Kind::Gauge => {}
+        }
     }
 }
 

@@ -108,6 +108,7 @@ const errors = row(
       [sum(rate("brightstar_work_refused_total")), "work refused by full regions"],
       [sum(rate("brightstar_outbox_overflows_total")), "sockets too slow"],
       [sum(rate("brightstar_regions_rebuilt_total")), "regions rebuilt"],
+      [sum(rate("brightstar_partition_changes_total", 'outcome="failed"')), "changes of regions failed"],
     ],
   }),
   lines("Failed or timed out", {

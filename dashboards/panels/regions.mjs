@@ -1,4 +1,4 @@
-// Lives here: the regions dashboard: who carries the load, and how the ticks go.
+// Lives here: the regions dashboard: who carries the load, how it is spread, and how the ticks go.
 // Not here: clients (`sessions.mjs`), disks (`data.mjs`).
 
 import { bars, dashboard, heatmap, lateTicks, lines, of, percentiles, quantile, rate, row, stat, sum, table } from "./grafana.mjs";
@@ -11,6 +11,30 @@ const gauge = [
   { id: "max", value: 1 },
   { id: "custom.cellOptions", value: { type: "gauge", mode: "gradient" } },
 ];
+
+const PAUSE = "brightstar_change_pause_seconds";
+const ONE_TICK = 0.05;
+
+/** Changes of the partition or the placement with these labels, by `by`, within `window`. */
+function changes(matchers, by, window = "$__range") {
+  return sum(`increase(${of("brightstar_partition_changes_total", matchers)}[${window}])`, by);
+}
+
+/** Changes made per minute. A window holds few of them, so a number per second says little. */
+function changesPerMinute(by) {
+  return `60 * ${sum(rate("brightstar_partition_changes_total", 'outcome="made"'), by)}`;
+}
+
+/** A quantile of the pauses within `window`; 0 where there was none, since a quantile of nothing is no number. */
+function pause(q, by, window = "$__range") {
+  const inWindow = (part) => `increase(${of(`${PAUSE}_${part}`)}[${window}])`;
+  return `(histogram_quantile(${q}, ${sum(inWindow("bucket"), by ? `le, ${by}` : "le")}) >= 0) or 0 * ${sum(inWindow("count"), by)}`;
+}
+
+/** A figure of each region that has load: the gauges of regions that are no more stay at 0. */
+function living(metric) {
+  return `${perRegion(metric)} and on (instance, region) ${perRegion("brightstar_region_load")} > 0`;
+}
 
 /** One number for each region, with the worker it runs on where the metric tells. */
 function perRegion(metric, by = "instance, region") {
@@ -32,7 +56,7 @@ const balance = row(
     queries: [[`max(${of("brightstar_region_load")})`]],
   }),
   stat("Spread", {
-    description: "Load of the busiest worker over the mean of all: 1 is even. Over 1.25 the load should move.",
+    description: "Load of the busiest worker over the mean of all: 1 is even. Over 1.25 regions move, if the worker is hot.",
     decimals: 2,
     steps: [["green"], ["orange", 1.25], ["red", 2]],
     queries: [[`max(${of("brightstar_worker_load")}) / avg(${of("brightstar_worker_load")})`]],
@@ -60,30 +84,34 @@ const balance = row(
 const load = row(
   "Load",
   lines("Load by worker", {
-    description: "Busy time per second of each worker thread.",
-    width: 12,
+    description: "Busy time per second of each worker thread. Over 0.7 the supervisor relieves it.",
     unit: "percentunit",
     max: 1,
     steps: [["transparent"], ["orange", 0.7], ["red", 0.9]],
     queries: [[sum(of("brightstar_worker_load"), "instance, worker"), "{{instance}} worker {{worker}}"]],
   }),
   lines("Load by region", {
-    description: "Busy time per second of each region, smoothed; what the regions of a worker add up to is its load.",
-    width: 12,
+    description: "Busy time per second of each region that has any, smoothed; what a worker's regions add up to is its load.",
     unit: "percentunit",
     stack: true,
-    queries: [[perRegion("brightstar_region_load"), "region {{region}}"]],
+    queries: [[`${perRegion("brightstar_region_load")} > 0`, "region {{region}}"]],
+  }),
+  lines("Spread", {
+    description: "Load of the busiest worker over the mean of all, by host. 1 is even; how uneven it is only matters where a worker is hot.",
+    decimals: 2,
+    steps: [["transparent"], ["orange", 1.25]],
+    queries: [[`max by (instance) (${of("brightstar_worker_load")}) / avg by (instance) (${of("brightstar_worker_load")})`, "{{instance}}"]],
   }),
   table("Regions", {
-    description: "Every region as it stands now.",
+    description: "Every region that has load, as it stands now.",
     width: 16,
     height: 10,
     sortBy: "Load",
     columns: [
-      [perRegion("brightstar_region_load", "instance, region, worker"), "Load", gauge],
-      [perRegion("brightstar_region_entities"), "Entities"],
-      [perRegion("brightstar_region_objects"), "Objects"],
-      [perRegion("brightstar_region_queue"), "Queue"],
+      [`${perRegion("brightstar_region_load", "instance, region, worker")} > 0`, "Load", gauge],
+      [living("brightstar_region_entities"), "Entities"],
+      [living("brightstar_region_objects"), "Objects"],
+      [living("brightstar_region_queue"), "Queue"],
     ],
   }),
   bars("Busiest regions", {
@@ -93,6 +121,90 @@ const load = row(
     max: 1,
     steps: LOAD_STEPS,
     queries: [[`topk(10, ${perRegion("brightstar_region_load")})`, "region {{region}}"]],
+  }),
+);
+
+const changed = row(
+  "Moves, splits and merges",
+  stat("Changes made", {
+    description: "Regions moved, split and merged, over the time shown.",
+    graph: false,
+    decimals: 0,
+    queries: [[changes('outcome="made"')]],
+  }),
+  stat("Changes running", {
+    description: "Changes under way. Each takes milliseconds, so this is 0 but for moments.",
+    decimals: 0,
+    steps: [["green"], ["orange", 1]],
+    queries: [[sum(of("brightstar_changes_running"))]],
+  }),
+  stat("Changes failed", {
+    description: "Changes that were begun and could not be made, over the time shown.",
+    graph: false,
+    decimals: 0,
+    steps: [["green"], ["red", 1]],
+    queries: [[changes('outcome="failed"')]],
+  }),
+  stat("Changes undone", {
+    description: "Changes that were made to take back one after which ticks were later, over the time shown.",
+    graph: false,
+    decimals: 0,
+    steps: [["green"], ["orange", 1]],
+    queries: [[changes('cause="undo",outcome="made"')]],
+  }),
+  stat("Longest pause", {
+    description: "No region ran nothing for longer because of a change, over the time shown. A tick is due every 50 ms.",
+    graph: false,
+    unit: "s",
+    steps: [["green"], ["orange", ONE_TICK], ["red", 2 * ONE_TICK]],
+    queries: [[pause(1)]],
+  }),
+  stat("Stirred", {
+    description: "Moves and splits per worker that the supervisor made of itself in five minutes, worst host. A crowd asks for about 6; over 20 it flaps.",
+    decimals: 0,
+    steps: [["green"], ["orange", 16], ["red", 20]],
+    queries: [
+      [
+        `max(${changes('change!="merge",cause!="manual",outcome="made"', "instance", "5m")} / on (instance) count by (instance) (${of("brightstar_worker_load")}))`,
+      ],
+    ],
+  }),
+  lines("Changes by kind", {
+    description: "Changes made per minute.",
+    colors: { move: "blue", split: "orange", merge: "green" },
+    queries: [[changesPerMinute("change"), "{{change}}"]],
+  }),
+  lines("Changes by cause", {
+    description:
+      "Changes made per minute. thread_hot: a worker was relieved; region_hot: one region was too much; cold: neighbours had little to do; undo: a change had made ticks later.",
+    queries: [[changesPerMinute("cause"), "{{cause}}"]],
+  }),
+  lines("Changes by outcome", {
+    description: "Changes per minute that were made, that failed, and that were only told of (supervisor.mode = observe).",
+    colors: { made: "green", failed: "red", observed: "blue" },
+    queries: [[`60 * ${sum(rate("brightstar_partition_changes_total"), "outcome")}`, "{{outcome}}"]],
+  }),
+  heatmap("Pause of a change", {
+    description: "How long the regions of a change ran nothing. Within 50 ms no more than one tick is missed.",
+    unit: "s",
+    histogram: PAUSE,
+  }),
+  lines("Pause of a change, p99", {
+    description: "The 99th percentile by kind; 0 where there was no change.",
+    unit: "s",
+    steps: [["transparent"], ["red", ONE_TICK]],
+    queries: [[pause(0.99, "change", "$__rate_interval"), "{{change}}"]],
+  }),
+  table("Pauses", {
+    description: "Changes made over the time shown, and how long their regions ran nothing; 0 where there was none. At most: the upper end of the longest one's bucket.",
+    unit: "s",
+    sortBy: "Made",
+    columns: [
+      [changes('outcome="made"', "change"), "Made", [{ id: "unit", value: "short" }, { id: "decimals", value: 0 }]],
+      [pause(0.5, "change"), "Median"],
+      [pause(0.99, "change"), "p99"],
+      [pause(1, "change"), "At most"],
+    ],
   }),
 );
 
@@ -187,7 +299,7 @@ const borders = row(
 export default dashboard({
   uid: "brightstar-regions",
   title: "Brightstar / Regions",
-  description: "Who carries the load, and how the ticks go.",
+  description: "Who carries the load, how it is spread, and how the ticks go.",
   variables: [{ name: "region", label: "Region", metric: 'brightstar_region_load{instance=~"$instance"}' }],
-  rows: [balance, load, inside, ticks, borders],
+  rows: [balance, load, changed, inside, ticks, borders],
 });

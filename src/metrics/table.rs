@@ -114,6 +114,16 @@ const TASKS_ENDED: &[Label] = &[
 const REGION: &[Label] = &[label("region", &[])];
 const WORKER: &[Label] = &[label("worker", &[])];
 const REGION_WORKER: &[Label] = &[label("region", &[]), label("worker", &[])];
+const CHANGE: Label = label("change", &["move", "split", "merge"]);
+const CHANGED: &[Label] = &[CHANGE];
+const CHANGES: &[Label] = &[
+    CHANGE,
+    label(
+        "cause",
+        &["thread_hot", "region_hot", "cold", "manual", "undo"],
+    ),
+    label("outcome", &["made", "failed", "observed"]),
+];
 const BUILD: &[Label] = &[label("version", &[]), label("world", &[])];
 
 /// All metrics, in the order of `docs/metrics.md`.
@@ -160,6 +170,9 @@ pub const ALL: &[Metric] = &[
     metric("brightstar_region_queue", Gauge, Unit::Count, REGION, "work waiting"),
     metric("brightstar_regions", Gauge, Unit::Count, &[], "regions on this host"),
     metric("brightstar_worker_load", Gauge, Unit::Count, WORKER, "busy time per second over its regions, 0..1"),
+    metric("brightstar_partition_changes_total", Counter, Unit::Count, CHANGES, "moves, splits and merges of regions; observed: what the supervisor would have done"),
+    metric("brightstar_change_pause_seconds", Histogram, Unit::Seconds, CHANGED, "how long the regions of a change that was made ran nothing"),
+    metric("brightstar_changes_running", Gauge, Unit::Count, &[], "changes of regions under way"),
     metric("brightstar_regions_rebuilt_total", Counter, Unit::Count, &[], "region actors made anew after they died"),
     metric("brightstar_work_refused_total", Counter, Unit::Count, &[], "times a full region handed work back"),
     metric("brightstar_interest_subscriptions", Gauge, Unit::Count, &[], "(session, cell) pairs in view"),

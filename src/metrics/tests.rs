@@ -55,7 +55,7 @@ fn compare_labels(metric: &str, documented: &str, table: &[Label]) {
 }
 
 #[test]
-fn counters_whose_labels_are_known_begin_at_0() {
+fn what_is_counted_under_known_labels_begins_at_0() {
     let recorder = builder().build_recorder();
     let handle = recorder.handle();
     metrics::with_local_recorder(&recorder, || ALL.iter().for_each(begin));
@@ -64,9 +64,16 @@ fn counters_whose_labels_are_known_begin_at_0() {
         "brightstar_tasks_total{kind=\"input\",outcome=\"timeout\"} 0",
         "brightstar_disconnects_total{cause=\"bye\"} 0",
         "brightstar_epochs_total 0",
+        "brightstar_partition_changes_total{change=\"split\",cause=\"undo\",outcome=\"failed\"} 0",
+        "brightstar_change_pause_seconds_bucket{change=\"merge\",le=\"0.05\"} 0",
+        "brightstar_change_pause_seconds_count{change=\"move\"} 0",
     ] {
         assert!(page.contains(line), "{line} is missing in\n{page}");
     }
+    assert!(
+        !page.contains("# TYPE brightstar_changes_running"),
+        "{page}"
+    );
 }
 
 #[test]

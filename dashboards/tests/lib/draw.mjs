@@ -129,14 +129,19 @@ function bars(panel, series) {
 
 function table(panel, series) {
   const columns = Object.values(panel.transformations[1].options.renameByName);
+  const labels = ["region", "worker", "change"].filter((label) => series.some(({ metric }) => label in metric));
   const rows = new Map();
   for (const each of series) {
-    const row = rows.get(each.metric.region) ?? { ...each.metric };
-    rows.set(each.metric.region, { ...row, ...each.metric, [columns[each.target]]: last(each) });
+    const key = each.metric[labels[0]];
+    rows.set(key, { ...rows.get(key), ...each.metric, [columns[each.target]]: last(each) });
   }
   const sorted = [...rows.values()].sort((a, b) => b[columns[0]] - a[columns[0]]);
-  const heads = ["region", "worker", ...columns];
-  const cells = (row) => heads.map((head) => `<td>${typeof row[head] === "number" ? written(row[head], head === "Load" ? "percentunit" : "short") : escaped(row[head] ?? "")}</td>`).join("");
+  const heads = [...labels, ...columns];
+  const unitOf = (head) => {
+    const own = panel.fieldConfig.overrides.find(({ matcher }) => matcher.options === head);
+    return own?.properties.find(({ id }) => id === "unit")?.value ?? panel.fieldConfig.defaults.unit;
+  };
+  const cells = (row) => heads.map((head) => `<td>${typeof row[head] === "number" ? written(row[head], unitOf(head)) : escaped(row[head] ?? "")}</td>`).join("");
   return `<table><tr>${heads.map((head) => `<th>${head}</th>`).join("")}</tr>${sorted.map((row) => `<tr>${cells(row)}</tr>`).join("")}</table>`;
 }
 
