@@ -160,12 +160,12 @@ const changed = row(
     queries: [[pause(1)]],
   }),
   stat("Stirred", {
-    description: "Moves and splits per worker that the supervisor made of itself in five minutes, worst host. A crowd asks for about 6; over 20 it flaps.",
+    description: "Changes per worker that the supervisor made in five minutes because of heat, worst host. A crowd asks for about 6; over 20 it flaps.",
     decimals: 0,
     steps: [["green"], ["orange", 16], ["red", 20]],
     queries: [
       [
-        `max(${changes('change!="merge",cause!="manual",outcome="made"', "instance", "5m")} / on (instance) count by (instance) (${of("brightstar_worker_load")}))`,
+        `max(${changes('cause=~"thread_hot|region_hot|undo",outcome="made"', "instance", "5m")} / on (instance) count by (instance) (${of("brightstar_worker_load")}))`,
       ],
     ],
   }),
@@ -213,16 +213,16 @@ const inside = row(
   lines("Entities", {
     description: "Objects with a position, by region.",
     stack: true,
-    queries: [[perRegion("brightstar_region_entities"), "region {{region}}"]],
+    queries: [[living("brightstar_region_entities"), "region {{region}}"]],
   }),
   lines("Objects", {
     description: "Live objects, by region.",
     stack: true,
-    queries: [[perRegion("brightstar_region_objects"), "region {{region}}"]],
+    queries: [[living("brightstar_region_objects"), "region {{region}}"]],
   }),
   lines("Queue", {
     description: "Work waiting, by region. A full queue hands work back to its sender.",
-    queries: [[perRegion("brightstar_region_queue"), "region {{region}}"]],
+    queries: [[living("brightstar_region_queue"), "region {{region}}"]],
   }),
 );
 
