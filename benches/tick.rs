@@ -12,8 +12,8 @@ use std::sync::Arc;
 use anyhow::{Result, ensure};
 use serde::{Deserialize, Serialize};
 use world_data::{
-    Caller, Engine, Entity, Kinds, Map, NoClients, Object, ObjectId, Options, Point, Rng, Step,
-    Stop, Task, Tick, Worker, World, engine::RegionId,
+    Caller, Engine, Entity, Kinds, Map, NoClients, Object, ObjectId, Options, Point, RegionId, Rng,
+    Step, Stop, Task, Tick, Worker, World,
 };
 
 use crate::harness::{Measure, Plan, compare, median, time};
