@@ -1,7 +1,7 @@
 //! Benches: each case of ours runs by turns with its floor, and the ratio of the two is printed.
 //! Lives here: the list of areas and the command line. Not here: any case.
 //!
-//! `cargo bench --bench world -- [--quick] [PART OF A CASE'S NAME ...]`
+//! `cargo bench -p brightstar --bench world -- [--quick] [PART OF A CASE'S NAME ...]`
 //!
 //! A floor is the least that any program would have to do for the same result on the same
 //! machine; where it leaves out something that ours does, its comment says so. Figures of two
