@@ -60,8 +60,11 @@ impl<W: World> Region<W> {
                 match self.absorb(&right) {
                     Ok(pause) => self.host.answer(number, Ok((vec![self.handle.id], pause))),
                     Err(why) => {
-                        launch_parked(&self.host, &right);
                         self.host.answer(number, Err(why));
+                        if let Some(parked) = &mut *right.parked.lock() {
+                            parked.number = None;
+                        }
+                        launch_parked(&self.host, &right);
                     }
                 }
                 After::GoOn
@@ -79,7 +82,7 @@ impl<W: World> Region<W> {
             tracks,
             last_due: self.last_due,
             since: Instant::now(),
-            number,
+            number: Some(number),
         });
     }
 
@@ -113,7 +116,7 @@ impl<W: World> Region<W> {
             tracks,
             last_due: self.last_due,
             since,
-            number,
+            number: Some(number),
         });
         launch_parked(&host, &handle);
         Ok(())
@@ -161,7 +164,9 @@ impl<W: World> Region<W> {
         handle.figures.pause_micros.store(micros, Ordering::Relaxed);
         let placement = host.directory.placement();
         host.engine.keep_placement(&placement.workers());
-        host.answer(parked.number, Ok((vec![handle.id], pause)));
+        if let Some(number) = parked.number {
+            host.answer(number, Ok((vec![handle.id], pause)));
+        }
     }
 }
 

@@ -48,7 +48,8 @@ impl<W: World> Todo<W> {
 pub(crate) struct Parked {
     pub(crate) tracks: Tracks,
     pub(crate) last_due: Option<Instant>,
-    /// Since when nobody works for the region, and the number of the change it is for.
+    /// Since when nobody works for the region.
     pub(crate) since: Instant,
-    pub(crate) number: u64,
+    /// The change that the next actor answers; `None`: it was answered already.
+    pub(crate) number: Option<u64>,
 }
