@@ -24,6 +24,15 @@ fn by_hand() -> Settings {
     }
 }
 
+/// A yard in which bugs run about and only orders change regions.
+async fn with_bugs() -> Host {
+    let yard = Yard {
+        bugs: true,
+        ..Yard::default()
+    };
+    Host::start(yard, by_hand()).await
+}
+
 /// What became of a storm's orders.
 #[derive(Debug, Default)]
 struct Storm {
@@ -59,14 +68,7 @@ async fn storm(runtime: Runtime<Yard>, storm: Rc<Storm>) {
 #[test]
 fn g6_a_storm_of_changes_loses_doubles_and_reorders_nothing() {
     run(async {
-        let host = Host::start(
-            Yard {
-                bugs: true,
-                ..Yard::default()
-            },
-            by_hand(),
-        )
-        .await;
+        let host = with_bugs().await;
         let mut watcher = Client::login(&host, "watcher").await;
         let view = cells_around(&host.yard, Point::new(METRES / 2.0, METRES / 2.0));
         watcher.until(|watcher| watcher.cells == view).await;
@@ -184,14 +186,7 @@ fn g5_what_waits_in_a_region_that_ends_is_run_in_order_by_its_heir() {
 #[test]
 fn each_order_does_what_it_says_and_is_told_of() {
     run(async {
-        let host = Host::start(
-            Yard {
-                bugs: true,
-                ..Yard::default()
-            },
-            by_hand(),
-        )
-        .await;
+        let host = with_bugs().await;
         let regions = || host.runtime.status().regions;
         let ids = || regions().iter().map(|r| r.id).collect::<Vec<_>>();
         let before = ids();

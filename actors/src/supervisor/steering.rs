@@ -153,7 +153,7 @@ impl<W: World> Steering<W> {
             state,
         });
         if observes {
-            count(change, cause, "observed");
+            count(change, cause.name(), "observed");
             self.balancer.not_made(number, self.begun.elapsed());
         } else {
             self.begin(number, change, None);
@@ -319,7 +319,7 @@ impl<W: World> Steering<W> {
         };
         let cause = status.as_ref().map_or("manual", |status| status.cause);
         let outcome = if result.is_ok() { "made" } else { "failed" };
-        counter!("brightstar_partition_changes_total", "change" => name(change), "cause" => cause, "outcome" => outcome).increment(1);
+        count(change, cause, outcome);
         if let Some(waits) = waits {
             let answer = match (result, status) {
                 (Ok(_), Some(status)) => Ok(status),
@@ -391,8 +391,8 @@ impl<W: World> Steering<W> {
     }
 }
 
-fn count(change: Change, cause: Cause, outcome: &'static str) {
-    counter!("brightstar_partition_changes_total", "change" => name(change), "cause" => cause.name(), "outcome" => outcome).increment(1);
+fn count(change: Change, cause: &'static str, outcome: &'static str) {
+    counter!("brightstar_partition_changes_total", "change" => name(change), "cause" => cause, "outcome" => outcome).increment(1);
 }
 
 fn name(change: Change) -> &'static str {

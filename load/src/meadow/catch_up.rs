@@ -66,25 +66,12 @@ fn is_about_time(words: &str) -> bool {
 
 #[cfg(test)]
 mod tests {
-    use brightstar_client::{Codec, Welcome};
+    use brightstar_client::Codec;
     use protocol::{CellPart, EntityPart, encode_view, frame};
 
     use super::*;
 
     const YOU: u64 = 1;
-
-    fn sight() -> Sight {
-        Sight::new(&Welcome {
-            session: "00000000-0000-0000-0000-000000000001".parse().unwrap(),
-            resume: String::new(),
-            resumed: false,
-            last_command: 0,
-            tick_hz: 20,
-            cell: 32.0,
-            view_radius: 96.0,
-            you: Some(YOU),
-        })
-    }
 
     /// A frame in which entities are at these places, shown for the first time or moved.
     fn told(tick: u64, shown: bool, entities: &[(u64, f32)]) -> EncodedFrame {
@@ -103,7 +90,7 @@ mod tests {
 
     #[test]
     fn speed_can_not_be_told_from_old_frames_but_all_else_can() {
-        let (field, stats, mut sight) = (Field::new(), RefCell::new(Stats::new()), sight());
+        let (field, stats, mut sight) = (Field::new(), RefCell::new(Stats::new()), Sight::of(YOU));
         let see =
             |sight: &mut Sight, frame| CatchUp::see((frame, true), sight, &field, &stats).unwrap();
         see(&mut sight, told(1, true, &[(YOU, 10.0), (9, 10.0)]));

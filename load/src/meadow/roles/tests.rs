@@ -1,6 +1,5 @@
 //! Lives here: what roles decide, step by step, without a socket.
 
-use brightstar_client::Welcome;
 use rand::SeedableRng;
 
 use super::*;
@@ -27,20 +26,10 @@ impl Stage {
         let regions = [Region::bare(1, 0, 1024), Region::bare(2, 1024, 8192)];
         *field.partition.borrow_mut() = Partition::new(&regions);
         let mut rng = SmallRng::seed_from_u64(5);
-        let welcome = Welcome {
-            session: "00000000-0000-0000-0000-000000000001".parse().unwrap(),
-            resume: String::new(),
-            resumed: false,
-            last_command: 0,
-            tick_hz: 20,
-            cell: 32.0,
-            view_radius: 96.0,
-            you: Some(1),
-        };
         Self {
             mate: field.join(0, 1),
             role: role(pattern, 3, &mut rng),
-            sight: Sight::new(&welcome),
+            sight: Sight::of(1),
             field,
             rng,
             here,

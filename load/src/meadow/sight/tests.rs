@@ -35,9 +35,10 @@ fn part(
     CellPart::encode(codec, cell, full, entities, gone)
 }
 
-impl Eyes {
-    fn open() -> Self {
-        let welcome = Welcome {
+impl Sight {
+    /// The eyes of a bot whose entity is `you`, for tests that need somebody to see.
+    pub(crate) fn of(you: u64) -> Self {
+        Self::new(&Welcome {
             session: "00000000-0000-0000-0000-000000000001".parse().unwrap(),
             resume: String::new(),
             resumed: false,
@@ -45,10 +46,15 @@ impl Eyes {
             tick_hz: 20,
             cell: 32.0,
             view_radius: 96.0,
-            you: Some(YOU),
-        };
+            you: Some(you),
+        })
+    }
+}
+
+impl Eyes {
+    fn open() -> Self {
         let mut eyes = Self {
-            sight: Sight::new(&welcome),
+            sight: Sight::of(YOU),
             stats: Stats::new(),
             tick: 0,
         };
