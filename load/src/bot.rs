@@ -221,10 +221,10 @@ impl<W: World> Socket<W> {
     /// Drops the socket, stays away and resumes the session on another.
     async fn renew(self, away: Duration, run: &Run) -> Result<Self, ClientError> {
         self.count_repeats(run);
-        let resume = self.connection.into_resume();
+        let mut resume = self.connection.into_resume();
         let again = resume.unanswered().count() as u64;
         sleep(away).await;
-        let connection = Connection::resume(&run.url, resume).await?;
+        let connection = Connection::resume(&run.url, &mut resume).await?;
         let deeds = &mut run.stats.borrow_mut().deeds;
         deeds.resumes += 1;
         deeds.sent_again += again;

@@ -81,8 +81,8 @@ impl<W: World> Client<W> {
     /// Goes on with a session on a new socket; [`Updates::error`] gives what it takes.
     ///
     /// # Errors
-    /// When there is no server, or it refuses, or no longer has the session.
-    pub async fn resume(url: &str, resume: Resume) -> Result<(Self, Updates<W>), ClientError> {
+    /// As [`Connection::resume`], which keeps `resume` good for another try.
+    pub async fn resume(url: &str, resume: &mut Resume) -> Result<(Self, Updates<W>), ClientError> {
         Ok(Self::start(Connection::resume(url, resume).await?))
     }
 

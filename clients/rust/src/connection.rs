@@ -80,17 +80,19 @@ impl<W: World> Connection<W> {
     /// their numbers, and their replies come as updates; events that were missed come again.
     ///
     /// # Errors
-    /// When there is no server, or it refuses, or no longer has the session.
-    pub async fn resume(url: &str, resume: Resume) -> Result<Self, ClientError> {
-        let (mut socket, welcome) = open(url, resume.codec, resume.hello()).await?;
-        let Resume { codec, mut session } = resume;
+    /// When there is no server, or it refuses, or no longer has the session. `resume` stays good
+    /// for another try: it holds the newest token, should the socket have failed after the welcome.
+    pub async fn resume(url: &str, resume: &mut Resume) -> Result<Self, ClientError> {
+        let (codec, session) = (resume.codec, &mut resume.session);
+        let hello = Hello::resume(session.welcome.resume.clone(), session.last_event);
+        let (mut socket, welcome) = open(url, codec, hello).await?;
         for bytes in session.resumed(welcome)? {
             socket.feed(message(codec, bytes)?).await?;
         }
         Ok(Self {
             socket,
             codec,
-            session,
+            session: session.clone(),
             unflushed: true,
             repeated: 0,
             world: PhantomData,

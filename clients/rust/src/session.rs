@@ -8,7 +8,7 @@
 use std::collections::VecDeque;
 
 use bytes::Bytes;
-use protocol::{Codec, Hello, Welcome};
+use protocol::{Codec, Welcome};
 
 use crate::error::ClientError;
 
@@ -26,11 +26,6 @@ pub struct Resume {
 }
 
 impl Resume {
-    /// The hello of the next socket.
-    pub(crate) fn hello(&self) -> Hello {
-        Hello::resume(self.session.welcome.resume.clone(), self.session.last_event)
-    }
-
     /// The numbers of the commands whose replies are still to come.
     pub fn unanswered(&self) -> impl Iterator<Item = u64> + '_ {
         self.session.unanswered.iter().map(|(seq, _)| *seq)
@@ -38,7 +33,7 @@ impl Resume {
 }
 
 /// A session, as its client knows it.
-#[derive(Debug)]
+#[derive(Debug, Clone)]
 pub(crate) struct Session {
     pub(crate) welcome: Welcome,
     pub(crate) last_event: u64,

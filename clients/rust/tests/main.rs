@@ -166,10 +166,13 @@ async fn a_resumed_session_sends_unanswered_commands_again_and_hears_no_event_tw
         drop(peer);
         connection.next().await.unwrap_err();
 
-        let resume = connection.into_resume();
+        let mut resume = connection.into_resume();
         assert_eq!(resume.unanswered().collect::<Vec<_>>(), [8, 10]);
+        // A try that fails costs nothing.
+        let nowhere = Connection::<Town>::resume("ws://127.0.0.1:1/v1/ws", &mut resume);
+        nowhere.await.unwrap_err();
         let (connection, mut peer) = tokio::join!(
-            Connection::<Town>::resume(&url, resume),
+            Connection::<Town>::resume(&url, &mut resume),
             Peer::greet(&listener, welcome(true, 8))
         );
         assert_eq!(peer.hello, Hello::resume("token", 1));
@@ -206,8 +209,9 @@ async fn a_session_that_is_gone_is_not_resumed_as_another() {
     let (connection, peer) = connected(Codec::Json).await;
     drop(peer);
     let (url, listener) = peer::listen().await;
+    let mut resume = connection.into_resume();
     let (connection, _peer) = tokio::join!(
-        Connection::<Town>::resume(&url, connection.into_resume()),
+        Connection::<Town>::resume(&url, &mut resume),
         Peer::greet(&listener, welcome(false, 0))
     );
     assert!(matches!(connection, Err(ClientError::SessionLost)));
