@@ -177,7 +177,15 @@ impl<'h, K: Hash + Eq + std::fmt::Debug> Checker<'h, K> {
                 self.edge(task, writer, "did not see");
             }
         }
-        // What no read has seen was appended after all that was read.
+        self.add_unseen();
+    }
+
+    /// What no read has seen was appended after all that was read.
+    fn add_unseen(&mut self) {
+        let mut readers: HashMap<&K, Vec<usize>> = HashMap::new();
+        for (task, key, _) in self.reads() {
+            readers.entry(key).or_default().push(task);
+        }
         let unseen: Vec<_> = self
             .writer
             .iter()
@@ -190,10 +198,8 @@ impl<'h, K: Hash + Eq + std::fmt::Debug> Checker<'h, K> {
                 let writer = self.writer[&(key, *last)];
                 self.edge(writer, task, "appended before");
             }
-            for (reader, read, _) in self.reads().collect::<Vec<_>>() {
-                if read == key {
-                    self.edge(reader, task, "did not see");
-                }
+            for reader in readers.get(key).into_iter().flatten() {
+                self.edge(*reader, task, "did not see");
             }
         }
     }

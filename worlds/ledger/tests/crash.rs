@@ -10,8 +10,12 @@
 
 #![allow(clippy::unwrap_used, reason = "the line of the failure is shown")]
 
+#[path = "../../../world-data/tests/history.rs"]
+mod history;
 #[path = "../../../tests/crash/host.rs"]
 mod host;
+#[path = "crash/weakened.rs"]
+mod weakened;
 
 use std::collections::VecDeque;
 use std::time::Duration;
