@@ -20,7 +20,7 @@ use serde::{Deserialize, Serialize};
 pub use load::{ENV_LOG, ENV_PREFIX, environment, file};
 pub use log_format::LogFormat;
 pub use print::print;
-pub use sections::{Admin, Engine, Gateway, Log, Regions, Server, Sessions, Supervisor};
+pub use sections::{Admin, Engine, Gateway, Ladder, Log, Regions, Server, Sessions, Supervisor};
 
 /// Everything that someone may tune.
 #[derive(Debug, Clone, PartialEq, Default, Serialize, Deserialize)]
@@ -34,6 +34,8 @@ pub struct Config {
     pub regions: Regions,
     /// The supervisor.
     pub supervisor: Supervisor,
+    /// The ladder.
+    pub ladder: Ladder,
     /// The sessions.
     pub sessions: Sessions,
     /// The gateway.
@@ -68,9 +70,14 @@ impl Config {
         }
         let supervisor = &self.supervisor;
         let (hot, cool) = (supervisor.hot_load, supervisor.cool_load);
-        below(("cool_load", cool), ("hot_load", hot))?;
+        below(("supervisor.cool_load", cool), ("supervisor.hot_load", hot))?;
         let (split, merge) = (supervisor.split_load, supervisor.merge_load);
-        below(("merge_load", merge), ("split_load", split))?;
+        below(
+            ("supervisor.merge_load", merge),
+            ("supervisor.split_load", split),
+        )?;
+        let (over, under) = (self.ladder.over_load, self.ladder.under_load);
+        below(("ladder.under_load", under), ("ladder.over_load", over))?;
         let address = self.address()?;
         if !address.ip().is_loopback() && !self.server.insecure_guest {
             return Err(ConfigError(format!(
@@ -87,6 +94,7 @@ impl Config {
         self.engine.check()?;
         self.regions.check()?;
         self.supervisor.check()?;
+        self.ladder.check()?;
         self.sessions.check()?;
         self.gateway.check()?;
         self.admin.check()?;
@@ -113,13 +121,13 @@ impl Config {
     }
 }
 
-/// Holds two loads of the supervisor apart: what is begun at one must be able to end at the other.
+/// Holds two loads apart: what is begun at one must be able to end at the other.
 fn below(low: (&str, f64), high: (&str, f64)) -> Result<(), ConfigError> {
     if low.1 < high.1 {
         return Ok(());
     }
     Err(ConfigError(format!(
-        "supervisor.{} = {}: allowed is below supervisor.{} = {}",
+        "{} = {}: allowed is below {} = {}",
         low.0, low.1, high.0, high.1
     )))
 }

@@ -15,6 +15,7 @@ mod merges;
 mod moves;
 mod picture;
 mod policy;
+mod relief;
 mod splits;
 #[cfg(test)]
 mod tests;
@@ -159,6 +160,8 @@ pub(crate) struct Step {
     pub(crate) verdicts: Vec<Verdict>,
     /// Changes to make now. No worker takes part in two of them.
     pub(crate) decisions: Vec<Decision>,
+    /// Per worker: whether a change may relieve it, now or soon.
+    pub(crate) relief: Vec<bool>,
 }
 
 /// A decision before it has a number.
@@ -234,10 +237,12 @@ impl Balancer {
         let verdicts = self.judge.judge(&picture, &mut self.memory);
         self.mode.look(&picture);
 
+        let mut relief = relief::expected(&picture, &self.memory);
         let mut free = vec![true; picture.threads.len()];
         for thread in self.under_way.iter().flat_map(|known| known.threads) {
             if let Some(free) = free.get_mut(thread) {
                 *free = false;
+                relief[thread] = true;
             }
         }
         let mut taken = Vec::new();
@@ -267,6 +272,7 @@ impl Balancer {
         Step {
             verdicts,
             decisions,
+            relief,
         }
     }
 

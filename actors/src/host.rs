@@ -54,6 +54,8 @@ pub(crate) struct Host<W: World> {
     pub(crate) changes: Log,
     /// Orders to the supervisor, and word of what became of changes.
     pub(crate) words: Words,
+    /// Whether time is slowed down anywhere.
+    pub(crate) slowed: AtomicBool,
     /// Until when somebody wants to see dots, in milliseconds of world time.
     pub(crate) dots_until: AtomicU64,
 }
@@ -88,6 +90,7 @@ impl<W: World> Host<W> {
             workers: OnceLock::new(),
             changes: Log::default(),
             words: Words::new(),
+            slowed: AtomicBool::new(false),
             dots_until: AtomicU64::new(0),
         })
     }

@@ -9,6 +9,7 @@ mod enter;
 mod frames;
 mod interest;
 mod moves;
+mod pace;
 mod serve;
 
 use std::any::Any;

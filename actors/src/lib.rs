@@ -18,6 +18,7 @@ mod clock;
 mod directory;
 mod host;
 mod hub;
+mod ladder;
 mod link;
 mod metrics;
 mod post;
@@ -37,7 +38,7 @@ pub use link::{Incoming, Link, Outgoing};
 pub use post::Post;
 pub use refusal::{Cause, Refusal};
 pub use runtime::Runtime;
-pub use settings::Settings;
+pub use settings::{LadderSettings, Settings};
 pub use status::{
     BorderStatus, BusyStatus, Dots, RegionStatus, SessionCounts, Status, WorkerStatus,
 };

@@ -5,6 +5,7 @@
 //! Invariant: neither work nor ticks starve the other: work runs in short batches, and between two
 //! of them every other actor of the thread, and the timers, have their turn.
 
+mod beat;
 mod change;
 mod figures;
 mod handle;
@@ -22,7 +23,7 @@ use std::time::Duration;
 
 use actix::{Actor, ActorContext, AsyncContext, Context, StreamHandler};
 use futures_util::stream;
-use tokio::time::{Instant, MissedTickBehavior, interval_at};
+use tokio::time::Instant;
 use world_data::{Interval, Scene, Worker, World};
 
 pub(crate) use self::figures::{Figures, Part};
@@ -31,6 +32,7 @@ pub(crate) use self::todo::Todo;
 pub(crate) use self::update::{CellKey, CellUpdate, RegionTick};
 pub(crate) use self::work::{Shared, Slot, Work};
 
+use self::beat::{Due, beat};
 use self::change::After;
 use self::tracks::Tracks;
 use crate::host::Host;
@@ -83,8 +85,6 @@ pub(crate) struct Region<W: World> {
 
 /// There is work.
 struct Woken;
-/// A tick is due.
-struct Due(Instant);
 
 impl<W: World> Region<W> {
     /// Starts the actor on this thread: where the one before has left off, or from nothing. `phase`
@@ -123,14 +123,6 @@ impl<W: World> Region<W> {
         .start();
     }
 
-    fn period(&self) -> Duration {
-        if self.ticks {
-            self.host.settings.tick_period()
-        } else {
-            COUNT_PERIOD
-        }
-    }
-
     fn run_batch(&mut self) {
         let begun = Instant::now();
         let mut worker = self.worker.borrow_mut();
@@ -151,7 +143,7 @@ impl<W: World> Region<W> {
     }
 
     /// Runs one tick and tells the hubs that listen.
-    fn tick(&mut self, due: Instant) -> Option<()> {
+    fn tick(&mut self, due: Due) -> Option<()> {
         let begun = Instant::now();
         let seconds = self.measure_lateness(due, begun);
         let (handle, host, tracks) = (&*self.handle, &*self.host, &mut self.tracks);
@@ -197,15 +189,12 @@ impl<W: World> Region<W> {
         Some(())
     }
 
-    /// Counts how late the tick is; returns the world time it covers, in seconds.
-    fn measure_lateness(&mut self, due: Instant, begun: Instant) -> f64 {
-        let period = self.period();
-        let late = begun.saturating_duration_since(due);
-        let since = self.last_due.replace(due).map_or(period, |last| due - last);
-        let periods = (since.as_secs_f64() / period.as_secs_f64())
-            .round()
-            .max(1.0) as u32;
-        let missed = u64::from(periods - 1) + u64::from(late > LATE);
+    /// Counts how late the tick is; returns the world time it covers, in seconds. Where time is
+    /// slowed down, ticks are further apart, and each covers as much as before.
+    fn measure_lateness(&mut self, due: Due, begun: Instant) -> f64 {
+        let late = begun.saturating_duration_since(due.at);
+        self.last_due = Some(due.at);
+        let missed = u64::from(due.periods - 1) + u64::from(late > LATE);
         self.host.metrics.tick_late.record(late);
         self.handle.figures.tick_was_late_by(late);
         if missed > 0 {
@@ -215,7 +204,7 @@ impl<W: World> Region<W> {
                 .late
                 .fetch_add(missed, Ordering::Relaxed);
         }
-        period.as_secs_f64() * f64::from(periods.min(CATCH_UP))
+        self.host.settings.tick_period().as_secs_f64() * f64::from(due.periods.min(CATCH_UP))
     }
 
     /// A region without cells has nothing to tick, but is counted.
@@ -292,16 +281,20 @@ impl<W: World> Actor for Region<W> {
             handle.woken().await;
             Some((Woken, handle))
         })));
-        let period = self.period();
-        let first = match self.last_due {
-            Some(last) => last + period,
-            None => Instant::now() + period.mul_f64(self.phase),
+        let (handle, host, ticks) = (Arc::clone(&self.handle), Arc::clone(&self.host), self.ticks);
+        let period = move || {
+            if ticks {
+                let normal = host.settings.tick_period();
+                normal.div_f64(handle.dilation(&host.settings.ladder))
+            } else {
+                COUNT_PERIOD
+            }
         };
-        let mut timer = interval_at(first, period);
-        timer.set_missed_tick_behavior(MissedTickBehavior::Skip);
-        ctx.add_stream(stream::poll_fn(move |cx| {
-            timer.poll_tick(cx).map(|due| Some(Due(due)))
-        }));
+        let first = match self.last_due {
+            Some(last) => last + period(),
+            None => Instant::now() + period().mul_f64(self.phase),
+        };
+        ctx.add_stream(Box::pin(beat(first, period)));
         // There may be work of before, and nobody who wakes us for it.
         self.handle.wake();
     }
@@ -326,7 +319,7 @@ impl<W: World> StreamHandler<Woken> for Region<W> {
 }
 
 impl<W: World> StreamHandler<Due> for Region<W> {
-    fn handle(&mut self, Due(due): Due, ctx: &mut Self::Context) {
+    fn handle(&mut self, due: Due, ctx: &mut Self::Context) {
         if self.left {
             return;
         }

@@ -130,7 +130,7 @@ impl<W: World> Runtime<W> {
                 },
                 sessions: sessions.get(&region.id).copied().unwrap_or(0),
                 pinned: region.pinned.load(Ordering::Relaxed),
-                dilation: 1.0,
+                dilation: region.dilation(&host.settings.ladder),
                 lateness_ms: figures.lateness().as_secs_f64() * 1000.0,
                 border: border.collect(),
                 last_pause_ms: (pause > 0).then_some(pause as f64 / 1000.0),

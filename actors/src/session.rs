@@ -26,7 +26,7 @@ use crate::directory::Placement;
 use crate::hub::Sight;
 use crate::refusal::Refusal;
 use crate::region::{RegionHandle, Shared, Slot, Work};
-use crate::settings::Settings;
+use crate::settings::{LadderSettings, Settings};
 
 /// A session on the thread of its socket.
 pub(crate) struct Session<W: World> {
@@ -162,6 +162,11 @@ impl<W: World> Core<W> {
     /// Notes where the session's entity is.
     pub(crate) fn moved_to(&mut self, cell: Home) {
         self.home = cell;
+    }
+
+    /// World time per real time where its entity is.
+    pub(crate) fn dilation(&self, placement: &Placement<W>, ladder: &LadderSettings) -> f32 {
+        placement.at(self.home).dilation(ladder) as f32
     }
 
     /// The region that runs the session's next piece of work.

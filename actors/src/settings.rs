@@ -20,6 +20,8 @@ pub struct Settings {
     pub split_load: f64,
     /// The load of two neighbours together below which they are merged.
     pub merge_load: f64,
+    /// What is done where a crowd can't be cut.
+    pub ladder: LadderSettings,
     /// Ticks of a region, and frames of a session, per second.
     pub tick_hz: u32,
     /// Work that may wait in one region; above, it is handed back and sockets are not read.
@@ -47,6 +49,37 @@ pub struct Settings {
     pub login_limit: Duration,
 }
 
+/// The numbers of the ladder: what is shown and how fast time runs where a thread has too much to do
+/// and regions can't be cut or moved.
+#[derive(Debug, Clone, PartialEq)]
+pub struct LadderSettings {
+    /// Whether it is climbed at all.
+    pub on: bool,
+    /// The share of a thread above which the next rung is taken.
+    pub over: f64,
+    /// A rung is left when without it less than this share of the thread would be used.
+    pub under: f64,
+    /// How long it must be too much before the next rung is taken.
+    pub up: Duration,
+    /// How long it must be little enough before a rung is left.
+    pub down: Duration,
+    /// World time per real time, at the least.
+    pub least_dilation: f64,
+}
+
+impl Default for LadderSettings {
+    fn default() -> Self {
+        Self {
+            on: true,
+            over: 0.9,
+            under: 0.6,
+            up: Duration::from_secs(3),
+            down: Duration::from_secs(10),
+            least_dilation: 0.1,
+        }
+    }
+}
+
 impl Default for Settings {
     fn default() -> Self {
         Self {
@@ -56,6 +89,7 @@ impl Default for Settings {
             cool_load: 0.6,
             split_load: 0.5,
             merge_load: 0.2,
+            ladder: LadderSettings::default(),
             tick_hz: 20,
             queue_limit: 4096,
             window: 64,

@@ -4,6 +4,7 @@
 //!
 //! Invariant: a region whose actor has died has a new one within a second, with the same queue.
 
+mod easing;
 mod gauges;
 mod steering;
 
@@ -18,6 +19,7 @@ use rustc_hash::FxHashMap;
 use tokio::time::{Instant, MissedTickBehavior, interval};
 use world_data::{RegionId, World};
 
+use self::easing::Easing;
 use self::gauges::Gauges;
 use self::steering::Steering;
 use crate::changes::Word;
@@ -38,6 +40,7 @@ pub(crate) struct Supervisor<W: World> {
     regions: FxHashMap<RegionId, Measured>,
     gauges: Gauges,
     steering: Steering<W>,
+    easing: Easing<W>,
     measured: Instant,
 }
 
@@ -47,10 +50,22 @@ struct Measured {
     busy: [Duration; 4],
     /// The generation whose actor it has started.
     generation: u32,
-    /// The share of a thread that it took since the last look.
-    fresh: f64,
+    /// The share of a thread that it took since the last look, and would have taken if time were
+    /// not slowed down.
+    fresh: Fresh,
     /// Crossings per second to other regions, smoothed.
     border: FxHashMap<RegionId, f64>,
+}
+
+/// Shares of a thread, of the time since the last look.
+#[derive(Debug, Clone, Copy, Default)]
+struct Fresh {
+    /// Ticks and what they cause.
+    ticks: f64,
+    /// All that it did.
+    all: f64,
+    /// All that it would have done if time were not slowed down.
+    undilated: f64,
 }
 
 /// It is time to set the clock.
@@ -65,6 +80,7 @@ impl<W: World> Supervisor<W> {
         Self {
             gauges: Gauges::new(host.workers().len()),
             steering: Steering::new(Arc::clone(&host)),
+            easing: Easing::new(Arc::clone(&host)),
             host,
             regions: FxHashMap::default(),
             measured: Instant::now(),
@@ -118,12 +134,20 @@ impl<W: World> Supervisor<W> {
         for region in &placement.regions {
             let known = self.regions.entry(region.id).or_default();
             known.measure(&region.figures, elapsed);
+            known
+                .fresh
+                .dilate(region.dilation(&self.host.settings.ladder));
         }
         self.gauges.show(&placement.regions);
         self.show_counts(placement.regions.len());
         drop(placement);
-        let fresh = |id| self.regions.get(&id).map_or(0.0, |known| known.fresh);
-        self.steering.step(fresh);
+        let fresh = |id| {
+            self.regions
+                .get(&id)
+                .map_or_else(Fresh::default, |known| known.fresh)
+        };
+        let relief = self.steering.step(|id| fresh(id).undilated);
+        self.easing.step(fresh, &relief);
     }
 
     fn show_counts(&self, regions: usize) {
@@ -136,18 +160,29 @@ impl<W: World> Supervisor<W> {
     }
 }
 
+impl Fresh {
+    /// Works out what it would be without `dilation`.
+    fn dilate(&mut self, dilation: f64) {
+        self.undilated = self.all + self.ticks * (1.0 / dilation - 1.0);
+    }
+}
+
 impl Measured {
     fn measure(&mut self, figures: &crate::region::Figures, elapsed: f64) {
-        self.fresh = 0.0;
+        self.fresh = Fresh::default();
         for part in Part::ALL {
             let busy = figures.busy_total(part);
             let before = std::mem::replace(&mut self.busy[part as usize], busy);
             let fresh = busy.saturating_sub(before).as_secs_f64() / elapsed;
             let load = smooth(figures.load_of(part), fresh.min(1.0));
             figures.set_load(part, load);
-            self.fresh += fresh;
+            self.fresh.all += fresh;
+            if part.is_of_ticks() {
+                self.fresh.ticks += fresh;
+            }
         }
-        self.fresh = self.fresh.min(1.0);
+        self.fresh.all = self.fresh.all.min(1.0);
+        self.fresh.ticks = self.fresh.ticks.min(1.0);
         let mut counted = figures.take_crossings();
         for id in self.border.keys() {
             counted.entry(*id).or_default();

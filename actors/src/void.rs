@@ -50,19 +50,19 @@ impl World for Void {
 
 /// A host of it, without any actor.
 pub(crate) fn host() -> Arc<Host<Void>> {
+    host_with(Settings {
+        workers: 1,
+        ..Settings::default()
+    })
+}
+
+/// As [`host`], with these settings.
+pub(crate) fn host_with(settings: Settings) -> Arc<Host<Void>> {
     let (world, post) = (Arc::new(Void::default()), Post::new());
     let options = Options {
         regions: 4,
         ..Options::default()
     };
     let engine = Engine::in_memory(&*world, options, Arc::<Post>::clone(&post)).unwrap();
-    Host::new(
-        engine,
-        world,
-        post,
-        Settings {
-            workers: 1,
-            ..Settings::default()
-        },
-    )
+    Host::new(engine, world, post, settings)
 }

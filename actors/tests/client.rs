@@ -52,6 +52,8 @@ pub(crate) struct Client {
     tick: u64,
     pub(crate) frames: u64,
     pub(crate) fulls: u64,
+    /// World time per real time, as the last frame told.
+    pub(crate) dilation: f32,
     pub(crate) input_seq: u64,
     pub(crate) closed: Option<Closed>,
 }
@@ -108,6 +110,7 @@ impl Client {
             tick: 0,
             frames: 0,
             fulls: 0,
+            dilation: 1.0,
             input_seq: 0,
             closed: None,
         })
@@ -214,6 +217,7 @@ impl Client {
             self.tick
         );
         (self.tick, self.input_seq) = (frame.tick, frame.input_seq);
+        self.dilation = frame.dilation;
         self.frames += 1;
         for cell in frame.cells() {
             let id = cell.cell;

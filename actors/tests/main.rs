@@ -10,6 +10,7 @@ mod changes;
 mod client;
 mod commands;
 mod interest;
+mod ladder;
 mod regions;
 mod sessions;
 mod yard;

@@ -3,7 +3,7 @@
 use std::collections::HashMap;
 use std::future::Future;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU64, AtomicUsize, Ordering};
 use std::time::Duration;
 
 use actors::{Post, Runtime, Settings};
@@ -27,6 +27,11 @@ pub(crate) struct Yard {
     /// Bugs fly only while this is not set.
     pub(crate) frozen: AtomicBool,
     pub(crate) bugs: bool,
+    /// How long the tick of a walker takes, in milliseconds: it makes a region busy, and no
+    /// processor.
+    pub(crate) drag: AtomicU64,
+    /// The world time that ticks of walkers covered, in milliseconds.
+    pub(crate) lived: AtomicU64,
     pub(crate) logins: AtomicUsize,
     pub(crate) logouts: AtomicUsize,
 }
@@ -261,6 +266,12 @@ impl World for Yard {
 
     fn tick(&self, tick: &Tick<'_>, entity: Entity<'_>) -> Step {
         let Some(bug) = entity.get::<Bug>() else {
+            let lived = (tick.seconds() * 1000.0).round() as u64;
+            self.lived.fetch_add(lived, Ordering::SeqCst);
+            let drag = self.drag.load(Ordering::SeqCst);
+            if drag > 0 {
+                std::thread::sleep(Duration::from_millis(drag));
+            }
             return Step::Stay;
         };
         if self.frozen.load(Ordering::SeqCst) {

@@ -39,6 +39,7 @@ impl Config {
             cool_load: supervisor.cool_load,
             split_load: supervisor.split_load,
             merge_load: supervisor.merge_load,
+            ladder: self.ladder_settings(),
             tick_hz: regions.tick_hz,
             queue_limit: regions.queue_limit,
             window: sessions.window,
@@ -51,6 +52,18 @@ impl Config {
             max_sessions: sessions.max_sessions,
             name_limit: sessions.name_limit,
             login_limit: Duration::from_secs(sessions.login_limit_seconds),
+        }
+    }
+
+    fn ladder_settings(&self) -> actors::LadderSettings {
+        let ladder = &self.ladder;
+        actors::LadderSettings {
+            on: ladder.on,
+            over: ladder.over_load,
+            under: ladder.under_load,
+            up: Duration::from_secs(ladder.up_seconds),
+            down: Duration::from_secs(ladder.down_seconds),
+            least_dilation: ladder.least_dilation,
         }
     }
 

@@ -83,6 +83,26 @@ section! {
 }
 
 section! {
+    /// The ladder: what is done where a thread has too much to do and no region can be moved or cut.
+    /// A region's time is slowed down. Loads are shares of a thread.
+    pub struct Ladder in "ladder" {
+        /// Whether it is climbed at all.
+        on: bool = true;
+        /// Load of a thread above which the next rung is taken.
+        over_load: f64 = 0.9, in 0.1..=1.0;
+        /// A rung is left when the thread would have less than this load without it; below
+        /// `over_load`.
+        under_load: f64 = 0.6, in 0.01..=1.0;
+        /// Seconds that a thread must have too much to do before the next rung is taken.
+        up_seconds: u64 = 3, in 1..=600;
+        /// Seconds that it must have little enough to do before a rung is left.
+        down_seconds: u64 = 10, in 1..=3_600;
+        /// World time per real time, at the least.
+        least_dilation: f64 = 0.1, in 0.1..=1.0;
+    }
+}
+
+section! {
     /// The sessions: how many, how much each may ask, how long they stay.
     pub struct Sessions in "sessions" {
         /// Sessions on this host, connected or away.
@@ -162,12 +182,13 @@ section! {
 }
 
 /// Every section with its words and keys, in the order of `--print-config`.
-pub(crate) fn all() -> [(&'static str, &'static [&'static str], &'static [Key]); 8] {
+pub(crate) fn all() -> [(&'static str, &'static [&'static str], &'static [Key]); 9] {
     [
         (Server::SECTION, Server::ABOUT, Server::KEYS),
         (Engine::SECTION, Engine::ABOUT, Engine::KEYS),
         (Regions::SECTION, Regions::ABOUT, Regions::KEYS),
         (Supervisor::SECTION, Supervisor::ABOUT, Supervisor::KEYS),
+        (Ladder::SECTION, Ladder::ABOUT, Ladder::KEYS),
         (Sessions::SECTION, Sessions::ABOUT, Sessions::KEYS),
         (Gateway::SECTION, Gateway::ABOUT, Gateway::KEYS),
         (Admin::SECTION, Admin::ABOUT, Admin::KEYS),

@@ -160,6 +160,10 @@ fn ranges_are_checked_and_named() {
             "[supervisor]\nmerge_load = 0.5",
             "supervisor.merge_load = 0.5: allowed is below supervisor.split_load = 0.5",
         ),
+        (
+            "[ladder]\nunder_load = 0.9",
+            "ladder.under_load = 0.9: allowed is below ladder.over_load = 0.9",
+        ),
     ] {
         let error = over(text).unwrap().check().unwrap_err().to_string();
         assert!(error.contains(words), "{text}: {error}");

@@ -12,15 +12,13 @@ use crate::directory::Census;
 use crate::refusal::Refusal;
 use crate::session::{Ending, Session, Socket};
 
-/// World time per real time; below 1 only when the server slows the world down, which no region
-/// does yet.
-const DILATION: f32 = 1.0;
-
 impl<W: World> HubCore<W> {
     /// Once per tick period.
     pub(super) fn tick(&self) {
         self.look();
         let now = Instant::now();
+        let placement = self.host.directory.placement();
+        let slowed = self.host.slowed.load(Ordering::Relaxed);
         let (mut over, mut slow, mut skipped, mut seen) = (Vec::new(), Vec::new(), 0, 0);
         for (id, session) in self.sessions.borrow_mut().iter_mut() {
             let Some(socket) = session.socket.clone() else {
@@ -32,12 +30,21 @@ impl<W: World> HubCore<W> {
             if self.follow(session, &socket) > self.host.settings.control_lane {
                 slow.push(*id);
             }
-            if session.sight.len() > 0 {
-                seen += session.sight.len();
+            seen += session.sight.len();
+            // Everywhere else time runs as it should: no need to look where the session is.
+            let dilation = if slowed {
+                session
+                    .core
+                    .dilation(&placement, &self.host.settings.ladder)
+            } else {
+                1.0
+            };
+            if session.sight.len() > 0 && session.sight.pace.is_due(dilation) {
                 skipped += u64::from(socket.frame_due.replace(true));
                 socket.writer.notify_one();
             }
         }
+        drop(placement);
         self.host.metrics.frames_skipped.increment(skipped);
         self.count_subscriptions(seen);
         if (self.tick.get()).is_multiple_of(self.host.settings.tick_hz.into()) {
@@ -78,7 +85,8 @@ impl<W: World> HubCore<W> {
             .catch_up(&mut self.slots.borrow_mut(), &mut parts);
         let input = session.core.shared.input_done.load(Ordering::Relaxed);
         let list = parts.iter().map(|part| &part[..]);
-        let bytes = frame(socket.codec, self.tick.get(), input, DILATION, list);
+        let dilation = session.sight.pace.dilation;
+        let bytes = frame(socket.codec, self.tick.get(), input, dilation, list);
         parts.clear();
         self.host.metrics.frames.increment(1);
         bytes

@@ -13,6 +13,7 @@ use protocol::Codec;
 use rustc_hash::FxHashMap;
 use world_data::{Home, Interval, Map, Point, World};
 
+use super::pace::Pace;
 use crate::directory::Placement;
 use crate::region::{CellKey, CellUpdate};
 
@@ -70,6 +71,8 @@ pub(crate) struct Sight {
     /// Where the view was last looked at.
     centre: Option<Point>,
     cells: Vec<InView>,
+    /// How often it is told.
+    pub(super) pace: Pace,
 }
 
 impl Sight {

@@ -101,6 +101,9 @@ impl<W: World> Region<W> {
                 handle.alive.store(true, Ordering::Release);
                 let ticks = self.handle.figures.ticks.load(Ordering::Relaxed);
                 handle.figures.ticks.store(ticks, Ordering::Relaxed);
+                // It begins as slow as the whole was.
+                let rung = self.handle.figures.rung.load(Ordering::Relaxed);
+                handle.figures.rung.store(rung, Ordering::Relaxed);
                 fresh = Some(Arc::clone(&handle));
                 Some(handle)
             },

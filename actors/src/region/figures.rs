@@ -23,6 +23,11 @@ pub(crate) enum Part {
 
 impl Part {
     pub(crate) const ALL: [Self; 4] = [Self::Tasks, Self::Ticks, Self::Encoding, Self::Sending];
+
+    /// Whether it becomes less where time is slowed down.
+    pub(crate) fn is_of_ticks(self) -> bool {
+        self != Self::Tasks
+    }
 }
 
 /// What a region's actor measures, for the supervisor to read.
@@ -50,6 +55,8 @@ pub(crate) struct Figures {
     pub(crate) dots: Mutex<Vec<f32>>,
     /// How long it did nothing for its last change, in microseconds; 0: never changed.
     pub(crate) pause_micros: AtomicU64,
+    /// Where it stands on the ladder; the supervisor's to write.
+    pub(crate) rung: AtomicUsize,
     /// Crossings per second, smoothed; the supervisor's to write.
     pub(crate) border: Mutex<Vec<(RegionId, f64)>>,
 }
@@ -68,6 +75,13 @@ impl Figures {
     /// Busy time per second, smoothed.
     pub(crate) fn load(&self) -> f64 {
         Part::ALL.iter().map(|part| self.load_of(*part)).sum()
+    }
+
+    /// Busy time per second as it would be if time were not slowed down to `dilation`, smoothed.
+    pub(crate) fn load_undilated(&self, dilation: f64) -> f64 {
+        let load =
+            |part: &Part| self.load_of(*part) / if part.is_of_ticks() { dilation } else { 1.0 };
+        Part::ALL.iter().map(load).sum()
     }
 
     /// Busy time per second of a part, smoothed.
@@ -107,5 +121,21 @@ impl Figures {
     /// Takes the crossings counted since the last call.
     pub(crate) fn take_crossings(&self) -> FxHashMap<RegionId, u64> {
         std::mem::take(&mut self.crossings.lock())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_a_slowed_region_would_do_at_full_time_is_known() {
+        let figures = Figures::default();
+        for (part, load) in Part::ALL.into_iter().zip([0.1, 0.2, 0.05, 0.05]) {
+            figures.set_load(part, load);
+        }
+        assert!((figures.load() - 0.4).abs() < 1e-9);
+        // Tasks are not slowed down.
+        assert!((figures.load_undilated(0.1) - 3.1).abs() < 1e-9);
     }
 }

@@ -16,7 +16,9 @@ use world_data::{RegionId, World};
 
 use super::figures::Figures;
 use super::todo::{Parked, Todo};
+use crate::ladder::dilation;
 use crate::region::{CellKey, Work};
+use crate::settings::LadderSettings;
 
 /// What a hub wants of a cell: to hear of it (again from a full one), or no longer; and its tick
 /// when it said so. Of two words on a cell the later one counts, whichever way they came.
@@ -94,6 +96,14 @@ impl<W: World> RegionHandle<W> {
     /// The worker it runs on.
     pub(crate) fn worker(&self) -> usize {
         self.worker.load(Ordering::Acquire)
+    }
+
+    /// World time per real time.
+    pub(crate) fn dilation(&self, ladder: &LadderSettings) -> f64 {
+        dilation(
+            self.figures.rung.load(Ordering::Relaxed),
+            ladder.least_dilation,
+        )
     }
 
     /// Asks its actor for something; an older wish that is still open is replaced.

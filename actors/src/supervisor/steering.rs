@@ -69,11 +69,12 @@ impl<W: World> Steering<W> {
         }
     }
 
-    /// Looks at the loads, once per second; `fresh` gives a region's load of the last second.
-    pub(super) fn step(&mut self, fresh: impl Fn(RegionId) -> f64) {
+    /// Looks at the loads, once per second; `fresh` gives a region's load of the last second. Gives
+    /// the workers that a change may relieve, now or soon; of those behind the end none.
+    pub(super) fn step(&mut self, fresh: impl Fn(RegionId) -> f64) -> Vec<bool> {
         gauge!("brightstar_changes_running").set(self.running.len() as f64);
         if self.host.settings.supervisor == SupervisorMode::Off || self.host.phase.draining() {
-            return;
+            return Vec::new();
         }
         let snapshot = self.snapshot(fresh);
         let step = self.balancer.step(&snapshot);
@@ -91,6 +92,11 @@ impl<W: World> Steering<W> {
         for decision in step.decisions {
             self.decided(decision);
         }
+        if self.host.settings.supervisor == SupervisorMode::On {
+            step.relief
+        } else {
+            Vec::new()
+        }
     }
 
     fn snapshot(&self, fresh: impl Fn(RegionId) -> f64) -> Snapshot {
@@ -102,7 +108,7 @@ impl<W: World> Steering<W> {
                 id: region.id,
                 interval,
                 worker: region.worker(),
-                load: figures.load(),
+                load: figures.load_undilated(region.dilation(&self.host.settings.ladder)),
                 fresh: fresh(region.id),
                 pinned: region.pinned.load(Ordering::Relaxed),
                 cut: Cut::best(interval, &figures.weights.lock()),

@@ -26,6 +26,8 @@ use seen::{Kind, Seen};
 const PATIENCE: u64 = 40;
 /// Closer to where it wants to get to, a walker may have arrived already: three ticks, in metres.
 const ARRIVED: f64 = 0.9;
+/// World time per real time, at the least, by the server's own word.
+const LEAST_DILATION: f32 = 0.1;
 
 /// An entity of which something has still to be said.
 #[derive(Debug, Clone, Copy)]
@@ -211,15 +213,17 @@ impl Sight {
             stats.break_rule(|| format!("tick {} after tick {last_tick}", frame.tick));
         }
         let ticks = u32::try_from(frame.tick.saturating_sub(last_tick)).unwrap_or(u32::MAX);
+        // Where time is slowed down, ticks of the region are further apart.
+        let apart = 1.0 / f64::from(frame.dilation.clamp(LEAST_DILATION, 1.0));
         let (due, gap) = match self.walking_since() {
             // Something changes in each tick: the bot's own place.
-            Some(since) => (self.period, now - last_at.max(since)),
+            Some(since) => (self.period.mul_f64(apart), now - last_at.max(since)),
             None => (self.period.saturating_mul(ticks), now - last_at),
         };
         if stats.measuring {
             stats.frames += 1;
             stats.frame_bytes += size as u64;
-            stats.ticks_without_frame += u64::from(ticks.saturating_sub(1));
+            stats.ticks_without_frame += u64::from(ticks.saturating_sub(apart.ceil() as u32));
             stats.late_frames += u64::from(gap > due + LATE);
             stats.frame_delay.record(gap.saturating_sub(due));
         }

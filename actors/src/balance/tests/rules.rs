@@ -120,6 +120,37 @@ fn a_worker_with_a_change_under_way_takes_part_in_no_other() {
 }
 
 #[test]
+fn relief_is_expected_where_a_change_would_help_and_nowhere_else() {
+    // Two regions share a thread, and the other thread has room.
+    let mut sim = Sim::fixed(2, &[0.5, 0.45, 0.1], &[0, 0, 1]);
+    sim.run(1);
+    assert_eq!(sim.relief, [true, false]);
+    // One region is all that its thread does: it would only take the load along.
+    let mut sim = Sim::fixed(2, &[0.95, 0.1], &[0, 1]);
+    sim.run(5);
+    assert_eq!((&sim.relief[..], sim.log.len()), (&[false, false][..], 0));
+    // It can be cut, or could, were it not pinned.
+    for pinned in [false, true] {
+        let mut sim = Sim::new(2, 8, 1);
+        sim.cells[2..6].fill(0.24);
+        sim.regions[0].pinned = pinned;
+        sim.run(1);
+        assert_eq!(sim.relief, [!pinned, false]);
+    }
+    // All are full.
+    let mut sim = Sim::fixed(2, &[0.5, 0.5, 0.5, 0.5], &[0, 0, 1, 1]);
+    sim.run(5);
+    assert_eq!(sim.relief, [false, false]);
+    // Something is under way.
+    sim.balancer.by_hand(Change::Move {
+        region: RegionId(1),
+        to: 1,
+    });
+    sim.run(1);
+    assert_eq!(sim.relief, [true, true]);
+}
+
+#[test]
 fn loads_that_are_no_numbers_do_no_harm() {
     let mut sim = Sim::fixed(
         2,

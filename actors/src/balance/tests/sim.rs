@@ -50,6 +50,8 @@ pub(super) struct Sim {
     pub(super) slow: bool,
     pub(super) log: Vec<(u64, Decision)>,
     pub(super) verdicts: Vec<(u64, Verdict)>,
+    /// Per worker, whether a change may relieve it, as of the newest second.
+    pub(super) relief: Vec<bool>,
     waiting: Vec<Decision>,
     left: BTreeMap<(u64, usize), u64>,
     /// When the cuts were made that we made.
@@ -84,6 +86,7 @@ impl Sim {
             slow: false,
             log: Vec::new(),
             verdicts: Vec::new(),
+            relief: Vec::new(),
             waiting: Vec::new(),
             left: BTreeMap::new(),
             cuts: BTreeMap::new(),
@@ -120,6 +123,7 @@ impl Sim {
         let step = self.balancer.step(&snapshot);
         let verdicts = step.verdicts.into_iter().map(|v| (self.now, v));
         self.verdicts.extend(verdicts);
+        self.relief = step.relief;
         self.refuse_two_per_worker(&step.decisions);
         for decision in step.decisions {
             self.log.push((self.now, decision.clone()));

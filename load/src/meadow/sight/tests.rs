@@ -15,6 +15,7 @@ struct Eyes {
     sight: Sight,
     stats: Stats,
     tick: u64,
+    dilation: f32,
 }
 
 fn part(
@@ -57,6 +58,7 @@ impl Eyes {
             sight: Sight::of(YOU),
             stats: Stats::new(),
             tick: 0,
+            dilation: 1.0,
         };
         eyes.see(&[
             part(0, true, &[(YOU, 10.0, true)], &[]),
@@ -74,7 +76,7 @@ impl Eyes {
             Codec::MessagePack,
             self.tick,
             0,
-            1.0,
+            self.dilation,
             parts.iter().map(|part| &**part),
         );
         let encoded = EncodedFrame::new(Codec::MessagePack, bytes);
@@ -216,6 +218,16 @@ async fn a_walker_misses_every_tick_without_a_frame() {
     eyes.tick += 2;
     eyes.see(&[part(0, false, &[(YOU, 11.2, false)], &[])]);
     assert_eq!(eyes.stats.late_frames, 1);
+    // Where time is slowed down, frames are further apart.
+    eyes.dilation = 0.25;
+    tokio::time::advance(period * 4).await;
+    eyes.tick += 3;
+    eyes.see(&[part(0, false, &[(YOU, 11.5, false)], &[])]);
+    assert_eq!(
+        (eyes.stats.late_frames, eyes.stats.ticks_without_frame),
+        (1, 41)
+    );
+    eyes.dilation = 1.0;
     // Once there, it may stand as long as it likes.
     eyes.see(&[part(0, false, &[(YOU, 13.0, false)], &[])]);
     eyes.sight.walks_to([13.0, 10.0]);
