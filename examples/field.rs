@@ -47,7 +47,7 @@ enum Reply {
     Heard(usize),
 }
 
-#[derive(Debug, Deserialize)]
+#[derive(Debug, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 enum Input {
     Go(f64, f64),

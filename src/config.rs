@@ -20,7 +20,9 @@ use serde::{Deserialize, Serialize};
 pub use load::{ENV_LOG, ENV_PREFIX, environment, file};
 pub use log_format::LogFormat;
 pub use print::print;
-pub use sections::{Admin, Engine, Gateway, Ladder, Log, Regions, Server, Sessions, Supervisor};
+pub use sections::{
+    Admin, Engine, Gateway, Ladder, Log, Regions, Server, Sessions, Supervisor, Tasks,
+};
 
 /// Everything that someone may tune.
 #[derive(Debug, Clone, PartialEq, Default, Serialize, Deserialize)]
@@ -30,6 +32,8 @@ pub struct Config {
     pub server: Server,
     /// The data service.
     pub engine: Engine,
+    /// What tasks of each kind may take.
+    pub tasks: Tasks,
     /// The regions.
     pub regions: Regions,
     /// The supervisor.
@@ -92,6 +96,7 @@ impl Config {
     fn sections(&self) -> Result<(), String> {
         self.server.check()?;
         self.engine.check()?;
+        self.tasks.check()?;
         self.regions.check()?;
         self.supervisor.check()?;
         self.ladder.check()?;

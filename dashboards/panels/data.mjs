@@ -37,11 +37,10 @@ const now = row(
     queries: [[STORE_USED]],
   }),
   stat("Dead letters", {
-    description: "Tasks given up over the time shown. Their causes are in the store's table `dead`.",
-    graph: false,
+    description: "Tasks given up that are kept in the store: `dead list` shows them.",
     decimals: 0,
     steps: [["green"], ["red", 1]],
-    queries: [[sum(`increase(${of("brightstar_dead_letters_total")}[$__range])`)]],
+    queries: [[sum(of("brightstar_dead_letters"))]],
   }),
 );
 

@@ -287,11 +287,13 @@ const borders = row(
     ],
   }),
   lines("Given up", {
-    description: "Panics caught around tasks, and tasks given up as dead letters, per second.",
+    description: "Per second: panics caught around tasks, tasks given up as dead letters; and what became of these: run again by an operator, or pushed out by newer ones.",
     unit: "ops",
     queries: [
       [sum(rate("brightstar_task_panics_total"), "kind"), "panic in {{kind}}"],
       [sum(rate("brightstar_dead_letters_total"), "kind"), "dead letter of {{kind}}"],
+      [sum(rate("brightstar_dead_letters_replayed_total"), "outcome"), "replayed: {{outcome}}"],
+      [sum(rate("brightstar_dead_letters_dropped_total")), "pushed out"],
     ],
   }),
 );

@@ -22,11 +22,33 @@ impl Config {
             journal_limit_bytes: engine.journal_limit_bytes,
             task_budget: Duration::from_millis(engine.task_budget_ms),
             task_attempts: engine.task_attempts,
+            task_limits: self.task_limits(),
             seed: engine.seed,
             start_ms,
             // The process ends: what is in memory is no longer known to be true.
             on_failure: None,
         }
+    }
+
+    /// What tasks of each kind may take, where that is not what all may.
+    fn task_limits(&self) -> Vec<(&'static str, world_data::Limit)> {
+        let (tasks, engine) = (&self.tasks, &self.engine);
+        let kinds = [
+            ("command", tasks.command_budget_ms, tasks.command_attempts),
+            ("input", tasks.input_budget_ms, tasks.input_attempts),
+            ("login", tasks.login_budget_ms, tasks.login_attempts),
+            ("logout", tasks.logout_budget_ms, tasks.logout_attempts),
+            ("tick", tasks.tick_budget_ms, tasks.tick_attempts),
+        ];
+        let own = kinds.into_iter().filter(|kind| (kind.1, kind.2) != (0, 0));
+        own.map(|(kind, budget_ms, attempts)| {
+            let limit = world_data::Limit {
+                budget: Duration::from_millis(some(budget_ms, engine.task_budget_ms)),
+                attempts: some(attempts, engine.task_attempts),
+            };
+            (kind, limit)
+        })
+        .collect()
     }
 
     /// The actors' numbers.
@@ -75,6 +97,15 @@ impl Config {
     /// What a graceful stop may take.
     pub fn shutdown_limit(&self) -> Duration {
         Duration::from_secs(self.server.shutdown_limit_seconds)
+    }
+}
+
+/// A number, or another where it is 0.
+fn some<T: Default + PartialEq>(number: T, otherwise: T) -> T {
+    if number == T::default() {
+        otherwise
+    } else {
+        number
     }
 }
 

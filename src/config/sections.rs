@@ -43,12 +43,40 @@ section! {
         checkpoint_bytes: usize = 64 << 20, in 4_096..=17_179_869_184;
         /// Bytes of journal that may wait for a checkpoint; above, commits wait.
         journal_limit_bytes: usize = 512 << 20, in 65_536..=68_719_476_736;
-        /// Milliseconds that one run of a task may take.
+        /// Milliseconds that one run of a task may take, if its kind has no budget in `tasks`.
         task_budget_ms: u64 = 100, in 1..=60_000;
-        /// Runs that a task may take.
+        /// Runs that a task may take, if its kind has no number in `tasks`.
         task_attempts: u32 = 64, in 1..=10_000;
         /// Seeds the world's random numbers.
         seed: u64 = 0, in 0..=i64::MAX;
+    }
+}
+
+section! {
+    /// What tasks of each kind may take: milliseconds of one run, and runs. One that exceeds either
+    /// is given up, and kept as a dead letter. 0: as `engine.task_budget_ms` and
+    /// `engine.task_attempts` say.
+    pub struct Tasks in "tasks" {
+        /// Milliseconds for a command.
+        command_budget_ms: u64 = 0, in 0..=60_000;
+        /// Runs of a command.
+        command_attempts: u32 = 0, in 0..=10_000;
+        /// Milliseconds for an input.
+        input_budget_ms: u64 = 0, in 0..=60_000;
+        /// Runs of an input.
+        input_attempts: u32 = 0, in 0..=10_000;
+        /// Milliseconds for a login.
+        login_budget_ms: u64 = 0, in 0..=60_000;
+        /// Runs of a login.
+        login_attempts: u32 = 0, in 0..=10_000;
+        /// Milliseconds for a logout.
+        logout_budget_ms: u64 = 0, in 0..=60_000;
+        /// Runs of a logout.
+        logout_attempts: u32 = 0, in 0..=10_000;
+        /// Milliseconds for what a tick moves over a region's border, each entity by itself.
+        tick_budget_ms: u64 = 0, in 0..=60_000;
+        /// Runs of that.
+        tick_attempts: u32 = 0, in 0..=10_000;
     }
 }
 
@@ -182,10 +210,11 @@ section! {
 }
 
 /// Every section with its words and keys, in the order of `--print-config`.
-pub(crate) fn all() -> [(&'static str, &'static [&'static str], &'static [Key]); 9] {
+pub(crate) fn all() -> [(&'static str, &'static [&'static str], &'static [Key]); 10] {
     [
         (Server::SECTION, Server::ABOUT, Server::KEYS),
         (Engine::SECTION, Engine::ABOUT, Engine::KEYS),
+        (Tasks::SECTION, Tasks::ABOUT, Tasks::KEYS),
         (Regions::SECTION, Regions::ABOUT, Regions::KEYS),
         (Supervisor::SECTION, Supervisor::ABOUT, Supervisor::KEYS),
         (Ladder::SECTION, Ladder::ABOUT, Ladder::KEYS),

@@ -227,3 +227,26 @@ fn the_printed_form() {
         "{printed}"
     );
 }
+
+#[test]
+fn a_kind_of_task_has_its_own_limits_or_the_general_ones() {
+    let config = over(
+        "[engine]\ntask_budget_ms = 7\ntask_attempts = 8\n\
+         [tasks]\ncommand_budget_ms = 50\nlogin_attempts = 3\n",
+    );
+    let limits = config.unwrap().engine_options(0).task_limits;
+    let of = |kind: &str| {
+        let (_, limit) = limits.iter().find(|(of, _)| *of == kind).unwrap();
+        (limit.budget.as_millis(), limit.attempts)
+    };
+    assert_eq!((of("command"), of("login")), ((50, 8), (7, 3)));
+    assert_eq!(limits.len(), 2, "the others have those of all");
+    let error = over("[tasks]\ninput_attempts = 10001")
+        .unwrap()
+        .check()
+        .unwrap_err();
+    assert!(
+        error.to_string().contains("tasks.input_attempts = 10001"),
+        "{error}"
+    );
+}

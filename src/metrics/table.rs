@@ -111,6 +111,7 @@ const TASKS_ENDED: &[Label] = &[
     KIND,
     label("outcome", &["committed", "refused", "timeout", "failed"]),
 ];
+const REPLAYS: &[Label] = &[label("outcome", &["done", "again"])];
 const REGION: &[Label] = &[label("region", &[])];
 const WORKER: &[Label] = &[label("worker", &[])];
 const REGION_WORKER: &[Label] = &[label("region", &[]), label("worker", &[])];
@@ -142,6 +143,9 @@ pub const ALL: &[Metric] = &[
     metric("brightstar_tasks_multi_region_total", Counter, Unit::Count, TASKS, "committed tasks that held more than one region"),
     metric("brightstar_task_panics_total", Counter, Unit::Count, TASKS, "panics caught around tasks"),
     metric("brightstar_dead_letters_total", Counter, Unit::Count, TASKS, "tasks given up"),
+    metric("brightstar_dead_letters", Gauge, Unit::Count, &[], "dead letters in the store"),
+    metric("brightstar_dead_letters_dropped_total", Counter, Unit::Count, &[], "dead letters that newer ones pushed out of the store"),
+    metric("brightstar_dead_letters_replayed_total", Counter, Unit::Count, REPLAYS, "dead letters run again by an operator"),
     metric("brightstar_epochs_total", Counter, Unit::Count, &[], "epochs made durable"),
     metric("brightstar_epoch_tasks", Histogram, Unit::Count, &[], "effects per epoch"),
     metric("brightstar_epoch_bytes", Histogram, Unit::Bytes, &[], "journal record size"),

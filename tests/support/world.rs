@@ -58,7 +58,7 @@ pub(crate) enum Command {
     Close,
 }
 
-#[derive(Debug, Deserialize)]
+#[derive(Debug, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub(crate) enum Input {
     Go([f64; 2]),

@@ -16,6 +16,7 @@ use crate::journal::sim::{Faults, SimJournal};
 use crate::journal::{FileJournal, Journal};
 use crate::line::Map;
 use crate::object::ObjectId;
+use crate::origin::Origin;
 use crate::partition::{Interval, Partition, RegionId};
 use crate::recovery;
 use crate::shared::{Clock, Pause, Shared, Start};
@@ -59,6 +60,8 @@ pub struct Options {
     pub task_budget: Duration,
     /// Runs a task may take.
     pub task_attempts: u32,
+    /// What tasks of some kinds may take instead.
+    pub task_limits: Vec<(&'static str, Limit)>,
     /// Seeds all random numbers.
     pub seed: u64,
     /// What the clock says at first, in milliseconds since the Unix epoch.
@@ -89,10 +92,34 @@ impl Default for Options {
             journal_limit_bytes: 512 << 20,
             task_budget: Duration::from_millis(100),
             task_attempts: 64,
+            task_limits: Vec::new(),
             seed: 0,
             start_ms: 0,
             on_failure: None,
         }
+    }
+}
+
+/// What a task may take.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Limit {
+    /// Time for one run; a task that takes longer is stopped at its next step and given up.
+    pub budget: Duration,
+    /// Runs. A task that needs one more is given up.
+    pub attempts: u32,
+}
+
+impl Options {
+    /// What a task of this kind may take.
+    pub(crate) fn limit(&self, kind: &str) -> Limit {
+        let own = self.task_limits.iter().find(|(of, _)| *of == kind);
+        own.map_or(
+            Limit {
+                budget: self.task_budget,
+                attempts: self.task_attempts,
+            },
+            |(_, limit)| *limit,
+        )
     }
 }
 
@@ -117,8 +144,8 @@ pub struct Call<'a> {
     pub kind: &'static str,
     /// How soon its writes must be on disk.
     pub class: Class,
-    /// Names the task in dead letters: the session and the number of the command, say.
-    pub origin: &'a dyn std::fmt::Debug,
+    /// Where it comes from: named in the log, kept in dead letters.
+    pub origin: &'a dyn Origin,
 }
 
 /// How a task ended.
@@ -316,22 +343,6 @@ impl Engine {
     /// Why the store failed, if it did: nothing is committed any more.
     pub fn failure(&self) -> Option<&str> {
         self.shared.failed.get().map(String::as_str)
-    }
-
-    /// The newest tasks that were given up, the newest first: number and letter, as JSON. Those of
-    /// the last second may be missing: see [`Engine::checkpoint`].
-    ///
-    /// # Errors
-    /// When the store can't be read.
-    pub fn dead_letters(&self, limit: usize) -> Result<Vec<(u64, String)>, OpenError> {
-        let Some(store) = &self.shared.store else {
-            return Ok(Vec::new());
-        };
-        let text = |letter: Vec<u8>| String::from_utf8_lossy(&letter).into_owned();
-        let letters = store.dead_letters(limit)?.into_iter();
-        Ok(letters
-            .map(|(number, letter)| (number, text(letter)))
-            .collect())
     }
 
     /// Waits until everything committed so far is on disk, lazy writes included.

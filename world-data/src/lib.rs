@@ -7,10 +7,12 @@
 //! author sees), `region`, `engine` (how a task runs), `lane`, `committer`, `record`, `journal`,
 //! `store`, `checkpoint`, `recovery` (how it gets safe).
 
+pub mod dead;
 pub mod effect;
 pub mod engine;
 pub mod line;
 pub mod object;
+pub mod origin;
 pub mod partition;
 pub mod repartition;
 pub mod task;
@@ -23,6 +25,7 @@ mod batch;
 mod checkpoint;
 mod committer;
 mod feed;
+mod hex;
 mod journal;
 mod lane;
 mod metrics;
@@ -33,10 +36,12 @@ mod run;
 mod shared;
 mod store;
 mod tally;
+mod tree;
 
+pub use dead::{DeadError, DeadLetter, Replayed};
 pub use effect::{Effect, EffectSink, Fault, NoClients, Outcome, Payload, SessionId};
 pub use engine::{
-    Call, Class, Done, Durability, Engine, OnFailure, OpenError, Options, Regions, Report,
+    Call, Class, Done, Durability, Engine, Limit, OnFailure, OpenError, Options, Regions, Report,
 };
 /// Random numbers, seeded per task or tick.
 pub use fastrand::Rng;
@@ -45,6 +50,7 @@ pub use feed::Gone;
 pub use journal::sim::Faults;
 pub use line::{Home, Map, Point};
 pub use object::{Kinds, Object, ObjectId, Ref};
+pub use origin::{Asked, Origin};
 pub use partition::{Interval, Partition, RegionId};
 pub use repartition::Placement;
 pub use shared::Clock;

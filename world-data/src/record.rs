@@ -8,7 +8,7 @@
 //! `tag u8 | a u64 | b u64 | length u32 | length bytes`, with
 //! put: a = id, b = home, bytes = row; remove: a = id, b = home (of the removed row's object);
 //! bind: a = target id, b = home of the name, bytes = name; unbind: a = 0, b = home, bytes = name;
-//! meta: bytes = `key \0 value`; dead: a = number, bytes = the dead letter as JSON.
+//! meta: bytes = `key \0 value`; dead: a = number, bytes = the dead letter (`dead`), none to take it away.
 //!
 //! A row is `flags u8 (1 = entity) | kind u16 | x f64, y f64 if entity | MessagePack of the object`.
 

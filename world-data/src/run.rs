@@ -91,6 +91,8 @@ pub(crate) struct Run {
     pub(crate) ids: IdRange,
     /// A region of its table is no more: the next run begins with the table of now.
     pub(crate) stale: bool,
+    /// The dead letter that this run's commit drops.
+    pub(crate) unburied: Option<u64>,
 }
 
 /// A run with what it runs on.

@@ -234,7 +234,10 @@ pub(crate) struct Shared {
     /// Held while the partition changes.
     pub(crate) repartition: Mutex<()>,
     pub(crate) commits: AtomicU64,
+    /// The number of the next dead letter.
     pub(crate) dead: AtomicU64,
+    /// Held while a dead letter is replayed or dropped.
+    pub(crate) undertaker: Mutex<()>,
     pub(crate) workers: AtomicU64,
     pub(crate) signal: Signal,
     pub(crate) failed: OnceLock<String>,
@@ -284,6 +287,7 @@ impl Shared {
             repartition: Mutex::default(),
             commits: AtomicU64::new(0),
             dead: AtomicU64::new(start.next_dead),
+            undertaker: Mutex::default(),
             workers: AtomicU64::new(1),
             signal: Signal::default(),
             failed: OnceLock::new(),

@@ -5,7 +5,7 @@
 //! Invariant: LMDB always holds the world exactly as it stood after one epoch, `applied_epoch`.
 //!
 //! Tables: `meta` (text → bytes), `rows` (`home | id` → row), `where` (entity's id → home),
-//! `names` (`home | name` → id), `dead` (number → JSON); all numbers `u64`, big-endian.
+//! `names` (`home | name` → id), `dead` (number → letter); all numbers `u64`, big-endian.
 
 mod open;
 #[cfg(test)]
@@ -13,13 +13,15 @@ mod tests;
 mod write;
 
 use std::fs::File;
+use std::ops::Bound;
 use std::sync::atomic::{AtomicU64, Ordering};
 
 use heed::types::Bytes;
 use heed::{Database, Env, RoTxn, WithoutTls};
-use metrics::{Gauge, gauge};
+use metrics::{Counter, Gauge, counter, gauge};
 use parking_lot::RwLock;
 
+use crate::dead::MAX_DEAD_LETTERS;
 use crate::engine::OpenError;
 use crate::line::Home;
 use crate::object::ObjectId;
@@ -30,8 +32,6 @@ use crate::shared::ID_LIMIT;
 pub(crate) const FORMAT: u64 = 1;
 /// Reading transactions that may be open at one time, over all threads.
 const MAX_READERS: u32 = 1024;
-/// Dead letters kept: the newest.
-pub(crate) const MAX_DEAD_LETTERS: usize = 10_000;
 
 /// The system's number for a failed write.
 const EIO: i32 = 5;
@@ -46,6 +46,7 @@ mod key {
     pub(super) const MAP: &str = "map";
     pub(super) const APPLIED: &str = "applied_epoch";
     pub(super) const PARTITION: &str = "partition";
+    pub(super) const NEXT_DEAD: &str = "next_dead";
 }
 
 /// Why the store can't be read or written.
@@ -134,6 +135,8 @@ struct Gauges {
     bytes: Gauge,
     limit: Gauge,
     readers: Gauge,
+    dead_letters: Gauge,
+    dead_dropped: Counter,
 }
 
 impl Gauges {
@@ -142,6 +145,8 @@ impl Gauges {
             bytes: gauge!("brightstar_store_bytes"),
             limit: gauge!("brightstar_store_limit_bytes"),
             readers: gauge!("brightstar_store_readers"),
+            dead_letters: gauge!("brightstar_dead_letters"),
+            dead_dropped: counter!("brightstar_dead_letters_dropped_total"),
         }
     }
 }
@@ -177,12 +182,9 @@ impl Store {
         value.map_err(|_| StoreError::Damaged(format!("{ID_LIMIT} in the store is not 8 bytes")))
     }
 
-    /// The number of the next dead letter.
+    /// The number of the next dead letter: above every one that was ever stored.
     pub(crate) fn next_dead(&self) -> Result<u64> {
-        Ok(self
-            .dead_letters(1)?
-            .first()
-            .map_or(1, |(number, _)| number + 1))
+        self.read("read dead letters", Tables::next_dead)
     }
 
     /// Everything that lives in `home`.
@@ -218,10 +220,20 @@ impl Store {
         })
     }
 
-    /// The newest dead letters, the newest first, at most `limit`.
-    pub(crate) fn dead_letters(&self, limit: usize) -> Result<Vec<(u64, Vec<u8>)>> {
+    /// The newest dead letters below `before`, the newest first, at most `limit`.
+    pub(crate) fn dead_letters(
+        &self,
+        before: Option<u64>,
+        limit: usize,
+    ) -> Result<Vec<(u64, Vec<u8>)>> {
         self.read("read dead letters", |tables, txn| {
-            let newest = tables.dead.rev_iter(txn)?.take(limit.min(MAX_DEAD_LETTERS));
+            let before = before.map(u64::to_be_bytes);
+            let end = match &before {
+                Some(before) => Bound::Excluded(&before[..]),
+                None => Bound::Unbounded,
+            };
+            let newest = tables.dead.rev_range(txn, &(Bound::Unbounded, end))?;
+            let newest = newest.take(limit.min(MAX_DEAD_LETTERS));
             newest
                 .map(|item| {
                     let (key, letter) = item?;
@@ -240,6 +252,19 @@ impl Store {
         let _open = self.sizing.read();
         let txn = self.env.read_txn().map_err(StoreError::of(what))?;
         see(&self.tables, &txn).map_err(StoreError::of(what))
+    }
+}
+
+impl Tables {
+    fn next_dead(&self, txn: &RoTxn<'_>) -> heed::Result<u64> {
+        let kept = match self.dead.last(txn)? {
+            Some((newest, _)) => number(Some(newest))? + 1,
+            None => 1,
+        };
+        match self.meta.get(txn, key::NEXT_DEAD.as_bytes())? {
+            Some(noted) => Ok(kept.max(number(Some(noted))?)),
+            None => Ok(kept),
+        }
     }
 }
 

@@ -1,14 +1,19 @@
-//! Lives here: how a worker counts its tasks: by kind and outcome, runs again, regions.
+//! Lives here: what a worker knows of each kind of task: what it may take, and its counters: by
+//! outcome, runs again, regions.
 //! Not here: what a task does (`worker`), and the words about each metric (`docs/metrics.md`).
 
 use metrics::{Counter, counter};
 
 use crate::effect::Fault;
-use crate::engine::Report;
+use crate::engine::{Limit, Options, Report};
 
-/// The kinds of tasks that a worker has met, each with its counters: few, so a list.
+/// The kinds of tasks that a worker has met: few, so a list.
 #[derive(Default)]
-pub(crate) struct Tally(Vec<(&'static str, Counters)>);
+pub(crate) struct Tally(Vec<(&'static str, Limit, Counters)>);
+
+/// A kind of task, by its place in a tally.
+#[derive(Clone, Copy)]
+pub(crate) struct Kind(usize);
 
 /// Looked up once for each kind, not once for each task.
 struct Counters {
@@ -35,14 +40,25 @@ impl Counters {
 }
 
 impl Tally {
+    /// Finds a kind of task, and what one may take.
+    #[inline]
+    pub(crate) fn find(&mut self, kind: &'static str, options: &Options) -> (Kind, Limit) {
+        match self.0.iter().position(|(known, ..)| *known == kind) {
+            Some(at) => (Kind(at), self.0[at].1),
+            None => self.meet(kind, options),
+        }
+    }
+
+    #[cold]
+    fn meet(&mut self, kind: &'static str, options: &Options) -> (Kind, Limit) {
+        let limit = options.limit(kind);
+        self.0.push((kind, limit, Counters::new(kind)));
+        (Kind(self.0.len() - 1), limit)
+    }
+
     /// Counts a task that has ended.
-    pub(crate) fn add(&mut self, kind: &'static str, report: &Report) {
-        let at = self.0.iter().position(|(known, _)| *known == kind);
-        let at = at.unwrap_or_else(|| {
-            self.0.push((kind, Counters::new(kind)));
-            self.0.len() - 1
-        });
-        let counters = &self.0[at].1;
+    pub(crate) fn add(&mut self, Kind(at): Kind, report: &Report) {
+        let counters = &self.0[at].2;
         let outcome = match report.fault {
             None => &counters.committed,
             Some(Fault::Refused) => &counters.refused,

@@ -110,7 +110,8 @@ impl Worker {
             epoch: 0,
             fault: None,
         };
-        self.tally.add("tick", &report);
+        let (kind, _) = self.tally.find("tick", &self.shared.options);
+        self.tally.add(kind, &report);
         for crossing in crossings {
             self.cross(&crossing, now_ms);
         }

@@ -1,5 +1,6 @@
-//! Lives here: running a task to its end: attempts, panics, outcomes, dead letters, memory.
-//! Not here: a single run's reads and writes (`run`), ticks (`tick`).
+//! Lives here: running a task to its end: attempts, panics, outcomes, memory.
+//! Not here: a single run's reads and writes (`run`), ticks (`tick`), what is kept of a task that is
+//! given up (`dead`).
 //!
 //! Invariant: this is the only place where a task is run again.
 
@@ -7,13 +8,13 @@ use std::fmt::Debug;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
+use std::time::Duration;
 
 use metrics::counter;
-use serde::Serialize;
 
+use crate::dead::{DeadLetter, End};
 use crate::effect::{Effect, Fault};
-use crate::engine::{Call, Class, Done, Report};
-use crate::lane::Entry;
+use crate::engine::{Call, Class, Done, Limit, Report};
 use crate::object::ObjectId;
 use crate::run::{Run, Runner, flush_lazy};
 use crate::shared::{Shared, Table};
@@ -26,14 +27,12 @@ use crate::world::World;
 const EVICT_LOOK: usize = 128;
 /// Memory may exceed its limit by this factor before tasks wait for a checkpoint.
 const MEMORY_SLACK: usize = 2;
-/// The most bytes of a task's origin that a dead letter keeps.
-const LETTER_LIMIT: usize = 16 * 1024;
 /// Runs in which a task may find that it needs yet another region; then it gets them all, and ends.
 const MOST_GROWTHS: u32 = 32;
 /// The name that says that genesis ran.
 const GENESIS: &str = "brightstar/genesis";
-/// Time that genesis may take, in milliseconds.
-const GENESIS_BUDGET_MS: u64 = 600_000;
+/// Time that genesis may take.
+const GENESIS_BUDGET: Duration = Duration::from_mins(10);
 
 /// Runs tasks on one thread.
 pub struct Worker {
@@ -44,6 +43,8 @@ pub struct Worker {
     serial: u64,
     pub(crate) run: Run,
     pub(crate) tally: Tally,
+    /// The dead letter that the running task is run from.
+    again: Option<DeadLetter>,
 }
 
 impl Debug for Worker {
@@ -52,16 +53,6 @@ impl Debug for Worker {
             .field("number", &self.number)
             .finish_non_exhaustive()
     }
-}
-
-/// A task that was given up, as it is kept in the store.
-#[derive(Serialize)]
-struct DeadLetter<'a> {
-    kind: &'a str,
-    origin: String,
-    cause: &'a str,
-    attempts: u32,
-    at_ms: u64,
 }
 
 impl Worker {
@@ -77,6 +68,7 @@ impl Worker {
             serial: 0,
             run: Run::default(),
             tally: Tally::default(),
+            again: None,
         }
     }
 
@@ -97,19 +89,32 @@ impl Worker {
         body: impl FnMut(&mut Task<'_>) -> Result<R, Stop>,
         conclude: impl FnOnce(Done<R>) -> Option<Effect>,
     ) -> Report {
-        let budget = self.shared.options.task_budget.as_millis() as u64;
-        let report = self.attempts(call, budget, body, conclude);
-        self.tally.add(call.kind, &report);
+        let (kind, limit) = self.tally.find(call.kind, &self.shared.options);
+        let report = self.attempts(call, limit, body, conclude);
+        self.tally.add(kind, &report);
         if self.shared.live.load(Ordering::Relaxed) > self.shared.options.cache_objects {
             self.relieve_memory();
         }
         report
     }
 
+    /// As [`Worker::execute`], for what a dead letter asks for: the commit drops the letter.
+    pub(crate) fn execute_again<R>(
+        &mut self,
+        letter: DeadLetter,
+        call: Call<'_>,
+        body: impl FnMut(&mut Task<'_>) -> Result<R, Stop>,
+        conclude: impl FnOnce(Done<R>) -> Option<Effect>,
+    ) {
+        self.again = Some(letter);
+        self.execute(call, body, conclude);
+        self.again = None;
+    }
+
     fn attempts<R>(
         &mut self,
         call: Call<'_>,
-        budget_ms: u64,
+        limit: Limit,
         mut body: impl FnMut(&mut Task<'_>) -> Result<R, Stop>,
         conclude: impl FnOnce(Done<R>) -> Option<Effect>,
     ) -> Report {
@@ -118,6 +123,7 @@ impl Worker {
         // Serials differ between workers, and are never 0.
         let serial = self.number << 40 | (self.serial & ((1 << 40) - 1));
         let now_ms = self.shared.clock.now_ms();
+        let budget_ms = limit.budget.as_millis() as u64;
         self.run.needed.clear();
         let mut attempts = 0;
         loop {
@@ -142,7 +148,7 @@ impl Worker {
                 (Err(panic), None) => Err(Stop::Fault(format!("panic: {}", panic_text(&*panic)))),
             };
             let again = matches!(result, Err(Stop::Again));
-            if again && attempts < shared.options.task_attempts {
+            if again && attempts < limit.attempts {
                 if attempts == MOST_GROWTHS {
                     on.run.needed = (0..table.regions.len()).collect();
                 }
@@ -153,8 +159,11 @@ impl Worker {
             let done = match result {
                 Ok(value) if shared.failed.get().is_none() => Done::Committed(value),
                 Ok(_) => Done::Ended(Fault::Failed, "the store has failed".into()),
-                Err(stop) => shared.give_up(call, &stop, attempts),
+                Err(stop) => shared.give_up(&call, &stop, (attempts, limit), self.again.as_ref()),
             };
+            if let (Done::Committed(_), Some(letter)) = (&done, &self.again) {
+                on.run.unburied = Some(letter.number);
+            }
             return finish(on, call, attempts, done, conclude);
         }
     }
@@ -167,9 +176,14 @@ impl Worker {
             origin: &W::NAME,
         };
         let mut outcome = Ok(());
+        let (kind, limit) = self.tally.find(call.kind, &self.shared.options);
+        let limit = Limit {
+            budget: GENESIS_BUDGET,
+            ..limit
+        };
         let report = self.attempts(
             call,
-            GENESIS_BUDGET_MS,
+            limit,
             |task| {
                 if task.lookup(GENESIS)?.is_none() {
                     world.genesis(task)?;
@@ -185,7 +199,7 @@ impl Worker {
                 None
             },
         );
-        self.tally.add(call.kind, &report);
+        self.tally.add(kind, &report);
         outcome
     }
 
@@ -279,15 +293,21 @@ fn finish<R>(
 
 impl Shared {
     /// Decides what a stop means for the client, and keeps a dead letter of what should not have
-    /// happened.
+    /// happened. A task that was run from a letter goes back into it, whatever stopped it.
     #[cold]
-    fn give_up<R>(&self, call: Call<'_>, stop: &Stop, attempts: u32) -> Done<R> {
+    fn give_up<R>(
+        &self,
+        call: &Call<'_>,
+        stop: &Stop,
+        (attempts, limit): (u32, Limit),
+        again: Option<&DeadLetter>,
+    ) -> Done<R> {
         let (fault, cause) = match stop {
-            Stop::Refused(message) => return Done::Ended(Fault::Refused, message.clone()),
-            Stop::Missing(_) => return Done::Ended(Fault::Refused, "gone".into()),
+            Stop::Refused(message) => (Fault::Refused, message.clone()),
+            Stop::Missing(_) => (Fault::Refused, "gone".into()),
             Stop::Timeout => (
                 Fault::Timeout,
-                format!("exceeded its budget of {:?}", self.options.task_budget),
+                format!("exceeded its budget of {:?}", limit.budget),
             ),
             Stop::Again => (
                 Fault::Timeout,
@@ -295,31 +315,22 @@ impl Shared {
             ),
             Stop::Fault(cause) => (Fault::Failed, cause.clone()),
         };
+        if fault == Fault::Refused && again.is_none() {
+            return Done::Ended(fault, cause);
+        }
         if cause.starts_with("panic: ") {
             counter!("brightstar_task_panics_total", "kind" => call.kind).increment(1);
         }
-        counter!("brightstar_dead_letters_total", "kind" => call.kind).increment(1);
-        let mut origin = format!("{:?}", call.origin);
-        truncate(&mut origin, LETTER_LIMIT);
-        tracing::warn!(kind = call.kind, origin, cause, attempts, "task given up");
-        let letter = DeadLetter {
-            kind: call.kind,
-            origin,
+        let end = End {
+            fault,
             cause: &cause,
             attempts,
-            at_ms: self.clock.now_ms(),
         };
-        match serde_json::to_vec(&letter) {
-            Ok(letter) => {
-                let number = self.dead.fetch_add(1, Ordering::Relaxed);
-                self.lay_loose(Entry::Dead { number, letter });
-            }
-            Err(error) => tracing::error!(%error, "a dead letter can't be written"),
-        }
+        self.bury(call, &end, again);
         let told = match fault {
             // What went wrong inside is for the operator, not for the client.
-            Fault::Failed => "the server failed to run this".to_owned(),
-            Fault::Timeout | Fault::Refused => cause,
+            Fault::Failed if again.is_none() => "the server failed to run this".to_owned(),
+            _ => cause,
         };
         Done::Ended(fault, told)
     }
@@ -373,15 +384,5 @@ fn panic_text(panic: &(dyn std::any::Any + Send)) -> &str {
         text
     } else {
         "without a message"
-    }
-}
-
-fn truncate(text: &mut String, most: usize) {
-    if text.len() > most {
-        let end = (0..=most)
-            .rev()
-            .find(|at| text.is_char_boundary(*at))
-            .unwrap_or(0);
-        text.truncate(end);
     }
 }

@@ -3,7 +3,7 @@
 
 use std::fmt::Debug;
 
-use serde::{Serialize, de::DeserializeOwned};
+use serde::{Deserialize, Serialize, de::DeserializeOwned};
 
 use crate::effect::SessionId;
 use crate::line::{Home, Map, Point};
@@ -11,7 +11,7 @@ use crate::object::{Kinds, Object, ObjectId, Value, typed};
 use crate::task::{Stop, Task};
 
 /// Who a task runs for.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Caller {
     /// The session.
     pub session: SessionId,
@@ -31,7 +31,7 @@ pub trait World: Send + Sync + Sized + 'static {
     /// What it is answered.
     type Reply: Serialize + Send + Sync + 'static;
     /// What a client steers with: the newest wins.
-    type Input: DeserializeOwned + Debug + Send + 'static;
+    type Input: DeserializeOwned + Serialize + Debug + Send + 'static;
     /// What others see of an entity.
     type View: Serialize + Send + Sync + 'static;
 

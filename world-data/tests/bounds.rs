@@ -11,7 +11,7 @@ use world_data::{
 };
 
 use crate::ground::{
-    Ground, Heard, Thing, bank, call, folder, must, open, options, run, run_as, session,
+    Ground, Heard, Thing, bank, folder, must, open, options, run, run_as, session,
 };
 
 /// Objects made by one task.
@@ -178,30 +178,6 @@ fn g8_names_are_of_bounded_length() {
     assert_eq!(
         must(&mut engine.worker(), |task| task.lookup(&longest)),
         Some(id)
-    );
-}
-
-#[test]
-fn g8_a_dead_letter_keeps_no_more_than_its_share() {
-    let dir = folder(true);
-    let engine = open(dir.path(), options()).unwrap();
-    let origin = "é".repeat(100_000);
-    let call = world_data::Call {
-        origin: &origin,
-        ..call(Class::Durable)
-    };
-    engine.worker().execute(
-        call,
-        |_| -> Result<(), _> { panic!("on purpose") },
-        |_| None,
-    );
-    engine.checkpoint();
-    let (number, letter) = engine.dead_letters(1).unwrap().remove(0);
-    assert_eq!(number, 1);
-    assert!(
-        (16_000..17_000).contains(&letter.len()),
-        "{} bytes",
-        letter.len()
     );
 }
 

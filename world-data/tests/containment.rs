@@ -46,7 +46,7 @@ fn g7_a_panic_anywhere_in_a_task_ends_that_task_only() {
         assert_eq!((n, stands), (crate::ground::FUNDS, at), "panic {place}");
     }
     engine.checkpoint();
-    assert_eq!(engine.dead_letters(9).unwrap().len(), 5);
+    assert_eq!(engine.dead_letters(None, 9).unwrap().len(), 5);
 }
 
 #[test]
@@ -86,8 +86,8 @@ fn g7_a_task_that_asks_to_run_again_for_ever_is_given_up() {
     assert_eq!((runs, report.attempts), (7, 7));
     engine.checkpoint();
     assert!(
-        engine.dead_letters(1).unwrap()[0]
-            .1
+        engine.dead_letters(None, 1).unwrap()[0]
+            .cause
             .contains("taken 7 times")
     );
 }

@@ -190,11 +190,12 @@ fn g2_a_task_that_does_not_commit_leaves_no_trace() {
     let after = snapshot(&mut engine.worker(), &known).unwrap();
     assert_eq!(difference(&before, &after, true), None, "on disk");
     // What should not have happened is kept for the operator, the newest first.
-    let letters = engine.dead_letters(10).unwrap();
-    let numbers: Vec<_> = letters.iter().map(|(number, _)| *number).collect();
+    let letters = engine.dead_letters(None, 10).unwrap();
+    let numbers: Vec<_> = letters.iter().map(|letter| letter.number).collect();
     assert_eq!(numbers, [4, 3, 2, 1]);
-    assert!(letters[3].1.contains("on purpose") && letters[3].1.contains("\"kind\":\"command\""));
-    assert!(letters[1].1.contains("is of kind 1, not 2") && letters[0].1.contains("budget"));
+    let cause = |at: usize| &letters[at].cause;
+    assert!(cause(3).contains("on purpose") && letters[3].kind == "command");
+    assert!(cause(1).contains("is of kind 1, not 2") && cause(0).contains("budget"));
 }
 
 fn note() -> world_data::Ref<crate::ground::Note> {

@@ -21,6 +21,7 @@ mod baton;
 mod bounds;
 mod broken;
 mod containment;
+mod dead;
 mod diary;
 mod draw;
 mod ground;

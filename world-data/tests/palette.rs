@@ -6,7 +6,7 @@ use std::sync::Arc;
 
 use serde::{Deserialize, Serialize};
 use world_data::{
-    Call, Caller, Class, Done, Effect, Engine, Entity, Fault, Kinds, Map, Object, ObjectId,
+    Asked, Call, Caller, Class, Done, Effect, Engine, Entity, Fault, Kinds, Map, Object, ObjectId,
     Options, Outcome, Payload, Point, Ref, Step, Stop, Task, Tick, Worker, World,
 };
 
@@ -252,7 +252,7 @@ fn a_command_is_a_task_whose_reply_is_its_last_effect() {
         let call = Call {
             kind: "command",
             class: Class::Durable,
-            origin: &(&who, seq),
+            origin: &Asked::new(&who, seq, &command),
         };
         worker.execute(
             call,

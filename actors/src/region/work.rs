@@ -12,7 +12,7 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use parking_lot::Mutex;
 use tokio::time::Instant;
 use world_data::{
-    Call, Caller, Class, Done, Effect, EffectSink, Fault, Outcome, Payload, SessionId, Task,
+    Asked, Call, Caller, Class, Done, Effect, EffectSink, Fault, Outcome, Payload, SessionId, Task,
     Worker, World,
 };
 
@@ -85,22 +85,6 @@ impl<W: World> fmt::Debug for Work<W> {
     }
 }
 
-/// Names a task in dead letters.
-struct Origin<'a> {
-    caller: &'a Caller,
-    seq: u64,
-}
-
-impl fmt::Debug for Origin<'_> {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(
-            f,
-            "{} ({}) #{}",
-            self.caller.name, self.caller.session.0, self.seq
-        )
-    }
-}
-
 /// Runs its closure at the end of the scope, unless told that all went well.
 struct Otherwise<F: FnMut()> {
     done: Cell<bool>,
@@ -170,14 +154,7 @@ fn login<W: World>(host: &Host<W>, worker: &mut Worker, shared: &Shared) {
         host.post.deliver(vec![told]);
     });
     worker.execute(
-        call(
-            "login",
-            Class::Durable,
-            &Origin {
-                caller: &shared.caller,
-                seq: 0,
-            },
-        ),
+        call("login", Class::Durable, &Asked::plain(&shared.caller)),
         |task| host.world.login(task, &shared.caller),
         |done| {
             owed.done.set(true);
@@ -195,14 +172,7 @@ fn logout<W: World>(host: &Host<W>, worker: &mut Worker, shared: &Shared) {
     // locking its player out would not undo that.
     let _owed = Otherwise::new(|| host.accounts.gone(shared.caller.session));
     worker.execute(
-        call(
-            "logout",
-            Class::Durable,
-            &Origin {
-                caller: &shared.caller,
-                seq: 0,
-            },
-        ),
+        call("logout", Class::Durable, &Asked::plain(&shared.caller)),
         |task: &mut Task<'_>| host.world.logout(task, &shared.caller),
         |_| None,
     );
@@ -218,7 +188,7 @@ fn command<W: World>(
     let session = caller.session;
     let owed = Otherwise::new(|| host.post.deliver(vec![failed_reply(session, seq)]));
     worker.execute(
-        call("command", Class::Durable, &Origin { caller, seq }),
+        call("command", Class::Durable, &Asked::new(caller, seq, payload)),
         |task| host.world.command(task, caller, payload),
         |done| {
             owed.done.set(true);
@@ -256,10 +226,7 @@ fn input<W: World>(host: &Host<W>, worker: &mut Worker, shared: &Shared, slot: &
         call(
             "input",
             Class::Lazy,
-            &Origin {
-                caller: &shared.caller,
-                seq,
-            },
+            &Asked::new(&shared.caller, seq, &input),
         ),
         |task| host.world.input(task, &shared.caller, &input),
         |_| None,
@@ -267,7 +234,7 @@ fn input<W: World>(host: &Host<W>, worker: &mut Worker, shared: &Shared, slot: &
     shared.input_done.store(seq, Ordering::Relaxed);
 }
 
-fn call<'a>(kind: &'static str, class: Class, origin: &'a Origin<'a>) -> Call<'a> {
+fn call<'a>(kind: &'static str, class: Class, origin: &'a Asked<'a>) -> Call<'a> {
     Call {
         kind,
         class,

@@ -25,7 +25,7 @@ impl Runner<'_> {
     /// Makes the run's writes count and hands its effects on; returns the epoch it belongs to.
     pub(crate) fn commit(&mut self, class: Class) -> u64 {
         let shared = self.shared;
-        let writes = !self.run.undo.is_empty();
+        let writes = self.writes();
         let tells = !self.run.effects.is_empty();
         if shared.store.is_none() {
             self.settle(|_, _, _| {});
@@ -51,6 +51,10 @@ impl Runner<'_> {
         self.commit_to_lanes()
     }
 
+    fn writes(&self) -> bool {
+        !self.run.undo.is_empty() || self.run.unburied.is_some()
+    }
+
     /// Whether lazy writes of the first region held have waited for long enough.
     fn has_waited(&self) -> bool {
         self.table.regions[self.held[0].region].has_waited(self.run.now_ms)
@@ -66,7 +70,7 @@ impl Runner<'_> {
 
     fn commit_to_lanes(&mut self) -> u64 {
         let (shared, table) = (self.shared, self.table);
-        let writes = !self.run.undo.is_empty();
+        let writes = self.writes();
         if self.held.is_empty() {
             return self.commit_to_any_lane();
         }
@@ -93,6 +97,7 @@ impl Runner<'_> {
         }
         shared.pause();
         self.settle(|held, state, change| lay(&mut lanes[held], state, epoch, change));
+        lanes[0].open.entries.extend(self.take_unburied());
         if writes || self.run.read_lazy {
             for (lane, Held { region, state }) in lanes.iter_mut().zip(self.held.iter_mut()) {
                 flush_lazy(state, lane, epoch);
@@ -129,17 +134,26 @@ impl Runner<'_> {
         let shared = self.shared;
         let strict = shared.options.durability == Durability::Strict;
         let effects = std::mem::take(&mut self.run.effects);
+        let unburied = self.take_unburied();
         if !strict {
-            let epoch = shared.lay_anywhere(|_| ());
+            let epoch = shared.lay_anywhere(|set| set.entries.extend(unburied));
             shared.sink.deliver(effects);
             return epoch;
         }
         shared.lay_anywhere(|set| {
+            set.entries.extend(unburied);
             let number = shared.commits.fetch_add(1, Ordering::SeqCst);
             let effects = effects.into_iter();
             set.effects
                 .extend(effects.map(|effect| Numbered { number, effect }));
         })
+    }
+
+    /// What takes the dead letter away that the run was run from.
+    fn take_unburied(&mut self) -> Option<Entry> {
+        let number = self.run.unburied.take()?;
+        let letter = Vec::new();
+        Some(Entry::Dead { number, letter })
     }
 
     /// Ends the undo log: each write is shown to `lay` with its region, then to observers.

@@ -243,7 +243,7 @@ fn dead_letters_are_bounded_and_the_newest_stay() {
             most
         );
     }
-    let newest = store.dead_letters(2).unwrap();
+    let newest = store.dead_letters(None, 2).unwrap();
     assert_eq!(
         newest.iter().map(|(n, _)| *n).collect::<Vec<_>>(),
         [3 * most, 3 * most - 1]

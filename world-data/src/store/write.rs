@@ -7,8 +7,9 @@ use std::sync::atomic::Ordering;
 
 use heed::{PutFlags, RwTxn};
 
-use super::{MAX_DEAD_LETTERS, Result, Store, StoreError, Tables, key, number};
+use super::{Result, Store, StoreError, Tables, key, number};
 use crate::batch::Batch;
+use crate::dead::MAX_DEAD_LETTERS;
 
 /// The map is enlarged when a batch could fill more than this share of it, in percent.
 const FULL_PERCENT: usize = 75;
@@ -24,6 +25,17 @@ const MAX_GROWTHS: usize = 8;
 pub(crate) struct Applied {
     /// Rows written or deleted.
     pub(crate) rows: usize,
+    /// What became of dead letters.
+    dead: Dead,
+}
+
+/// Dead letters after a batch.
+#[derive(Debug, Clone, Copy, Default)]
+struct Dead {
+    /// There are so many.
+    kept: u64,
+    /// The oldest that were given up for newer ones.
+    pushed_out: u64,
 }
 
 /// A row to write or delete, in the order of its key.
@@ -54,8 +66,10 @@ impl Store {
     }
 
     fn applied(&self, epoch: u64, result: Result<Applied>) -> Result<Applied> {
-        if result.is_ok() {
+        if let Ok(Applied { dead, .. }) = &result {
             self.applied.store(epoch, Ordering::Release);
+            self.gauges.dead_letters.set(dead.kept as f64);
+            self.gauges.dead_dropped.increment(dead.pushed_out);
         }
         self.publish();
         result
@@ -68,19 +82,22 @@ impl Store {
             self.tables.check_order(&txn, epoch)?;
             self.tables.put_rows(&mut txn, batch)?;
             self.tables.put_names(&mut txn, batch)?;
-            self.tables.put_rest(&mut txn, batch)?;
+            let dead = self.tables.put_rest(&mut txn, batch)?;
             self.tables
                 .meta
                 .put(&mut txn, key::APPLIED.as_bytes(), &epoch.to_be_bytes())?;
-            txn.commit()
+            txn.commit().map(|()| dead)
         };
         if let Some(key) = batch.meta.keys().find(|k| is_own(k)) {
             return Err(StoreError::Damaged(format!(
                 "a record would change {key} of the store"
             )));
         }
-        write().map_err(StoreError::of("write a checkpoint to the store"))?;
-        Ok(Applied { rows: batch.len() })
+        let dead = write().map_err(StoreError::of("write a checkpoint to the store"))?;
+        Ok(Applied {
+            rows: batch.len(),
+            dead,
+        })
     }
 
     /// Bytes of the map in use.
@@ -214,25 +231,46 @@ impl Tables {
         Ok(())
     }
 
-    fn put_rest(&self, txn: &mut RwTxn<'_>, batch: &Batch<'_>) -> heed::Result<()> {
+    fn put_rest(&self, txn: &mut RwTxn<'_>, batch: &Batch<'_>) -> heed::Result<Dead> {
         for (key, value) in &batch.meta {
             self.meta.put(txn, key.as_bytes(), value)?;
         }
+        if batch.dead.is_empty() {
+            let kept = self.dead.len(txn)?;
+            return Ok(Dead {
+                kept,
+                pushed_out: 0,
+            });
+        }
+        self.put_dead(txn, batch)
+    }
+
+    fn put_dead(&self, txn: &mut RwTxn<'_>, batch: &Batch<'_>) -> heed::Result<Dead> {
+        let next = self.next_dead(txn)?;
+        for (number, _) in batch.dead.iter().filter(|(_, letter)| letter.is_empty()) {
+            self.dead.delete(txn, &number.to_be_bytes())?;
+        }
+        let letters = batch.dead.iter().filter(|(_, letter)| !letter.is_empty());
         // Only the newest can stay, so older ones need not be written first.
-        let skip = batch.dead.len().saturating_sub(MAX_DEAD_LETTERS);
-        for (number, letter) in batch.dead.iter().skip(skip) {
+        let skip = letters.clone().count().saturating_sub(MAX_DEAD_LETTERS);
+        for (number, letter) in letters.skip(skip) {
             self.dead.put(txn, &number.to_be_bytes(), letter)?;
         }
-        if !batch.dead.is_empty() {
-            let above = self.dead.len(txn)?.saturating_sub(MAX_DEAD_LETTERS as u64);
-            for _ in 0..above {
-                let Some((oldest, _)) = self.dead.first(txn)? else {
-                    break;
-                };
-                let oldest = oldest.to_vec();
-                self.dead.delete(txn, &oldest)?;
-            }
+        let above = self.dead.len(txn)?.saturating_sub(MAX_DEAD_LETTERS as u64);
+        for _ in 0..above {
+            let Some((oldest, _)) = self.dead.first(txn)? else {
+                break;
+            };
+            let oldest = oldest.to_vec();
+            self.dead.delete(txn, &oldest)?;
         }
-        Ok(())
+        // A number is given once, even when its letter was dropped: an operator may have noted it.
+        let newest = batch.dead.last_key_value().map_or(0, |(number, _)| *number);
+        let next = next.max(newest + 1).to_be_bytes();
+        self.meta.put(txn, key::NEXT_DEAD.as_bytes(), &next)?;
+        Ok(Dead {
+            kept: self.dead.len(txn)?,
+            pushed_out: skip as u64 + above,
+        })
     }
 }
