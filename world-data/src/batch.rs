@@ -4,13 +4,15 @@
 //! Invariant: merging epochs in order and applying the batch leaves LMDB as applying each epoch
 //! in order would. Nothing is copied: the batch borrows from the records.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, VecDeque};
 
 use rustc_hash::FxHashMap;
 
+use crate::effect::SessionId;
 use crate::line::Home;
 use crate::object::ObjectId;
 use crate::record::{Change, changes};
+use crate::session::{Fact, OUTCOMES_KEPT, SessionRecord};
 
 /// The newest version of everything that some epochs changed.
 #[derive(Debug, Default)]
@@ -24,6 +26,8 @@ pub(crate) struct Batch<'a> {
     pub(crate) meta: BTreeMap<&'a str, &'a [u8]>,
     /// By number.
     pub(crate) dead: BTreeMap<u64, &'a [u8]>,
+    /// By session.
+    pub(crate) sessions: FxHashMap<SessionId, SessionEdit<'a>>,
     bytes: usize,
 }
 
@@ -69,9 +73,24 @@ impl<'a> Batch<'a> {
                 Change::Dead { number, letter } => {
                     self.dead.insert(number, letter);
                 }
+                Change::Fact { session, fact } => self.edit(session).fact(fact)?,
+                Change::Outcome {
+                    session,
+                    seq,
+                    outcome,
+                } => self.edit(session).outcome(seq, outcome),
+                Change::Event {
+                    session,
+                    n,
+                    payload,
+                } => self.edit(session).events.push_back((n, payload)),
             }
         }
         Ok(())
+    }
+
+    fn edit(&mut self, session: SessionId) -> &mut SessionEdit<'a> {
+        self.sessions.entry(session).or_default()
     }
 
     /// The bytes of the records merged: an upper bound of the bytes of the rows.
@@ -81,6 +100,52 @@ impl<'a> Batch<'a> {
 
     /// Rows that applying the batch writes or deletes.
     pub(crate) fn len(&self) -> usize {
-        self.rows.len() + self.names.len() + self.meta.len() + self.dead.len()
+        self.rows.len() + self.names.len() + self.meta.len() + self.dead.len() + self.sessions.len()
+    }
+}
+
+/// What some epochs changed of a session.
+#[derive(Debug, Default)]
+pub(crate) struct SessionEdit<'a> {
+    /// Outcomes and events of before are void.
+    pub(crate) wiped: bool,
+    /// In commit order.
+    pub(crate) facts: Vec<Fact>,
+    /// Those of its last commands, by number, ascending.
+    pub(crate) outcomes: VecDeque<(u64, &'a [u8])>,
+    /// By number, ascending; without bytes: it is not kept, and only its number counts.
+    pub(crate) events: VecDeque<(u64, &'a [u8])>,
+}
+
+impl<'a> SessionEdit<'a> {
+    fn fact(&mut self, fact: &[u8]) -> Result<(), String> {
+        let fact: Fact = rmp_serde::from_slice(fact)
+            .map_err(|e| format!("a fact of a session can't be read: {e}"))?;
+        if fact.wipes() {
+            self.wiped = true;
+            self.outcomes.clear();
+            self.events.clear();
+        }
+        self.facts.push(fact);
+        Ok(())
+    }
+
+    fn outcome(&mut self, seq: u64, outcome: &'a [u8]) {
+        self.outcomes.push_back((seq, outcome));
+        if self.outcomes.len() > OUTCOMES_KEPT {
+            self.outcomes.pop_front();
+        }
+    }
+
+    /// What the session's record becomes; `None` when nothing is kept of it.
+    pub(crate) fn apply(&self, record: Option<SessionRecord>) -> Option<SessionRecord> {
+        let facts = self.facts.iter().cloned();
+        let mut record = facts.fold(record, SessionRecord::after)?;
+        let last = |list: &VecDeque<(u64, _)>| list.back().map_or(0, |(number, _)| *number);
+        record.done = record.done.max(last(&self.outcomes));
+        record.newest = record.newest.max(last(&self.events));
+        // A client can't have heard what is still to come.
+        record.acked = record.acked.min(record.newest);
+        Some(record)
     }
 }

@@ -2,7 +2,7 @@
 //! effects. Not here: the journal's files (`journal`), LMDB (`checkpoint`).
 //!
 //! Invariant: an effect is delivered only after the journal holds, synced, every epoch up to its
-//! own; a failed append or sync ends the process.
+//! own, and with it what the effect says of its session; a failed append or sync ends the process.
 
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::Arc;
@@ -12,7 +12,7 @@ use std::time::Duration;
 use crate::journal::{FRAME_HEAD, Journal};
 use crate::lane::{Entry, Numbered, Set};
 use crate::line::Map;
-use crate::record::{Change, write_put};
+use crate::record::{Change, write_effect, write_fact, write_put};
 use crate::shared::Shared;
 
 /// How often an idle committer looks for old lazy writes.
@@ -160,8 +160,24 @@ impl Committer {
             self.effects.append(&mut set.effects);
         }
         self.sets.clear();
+        self.encode_effects(&mut record);
         self.last_size = record.len() + record.len() / 4;
         Ok(record)
+    }
+
+    /// Writes down what the effects say of sessions, in commit order, behind what was laid down
+    /// before them.
+    fn encode_effects(&mut self, record: &mut Vec<u8>) {
+        // Each lane's effects are in order already: a sort that finds runs is nearly a merge.
+        self.effects.sort_by_key(|effect| effect.number);
+        let at_ms = self.shared.clock.now_ms();
+        let mut numbers = self.shared.lock(&self.shared.numbers);
+        for Numbered { effect, told, .. } in &mut self.effects {
+            if !*told {
+                numbers.number(effect);
+            }
+            write_effect(record, effect, at_ms);
+        }
     }
 
     fn write(&mut self, epoch: u64, mut record: Vec<u8>) -> Result<(), String> {
@@ -191,14 +207,11 @@ impl Committer {
             .metrics
             .epoch_tasks
             .record(self.effects.len() as f64);
-        // Each lane's effects are in order already: a sort that finds runs is nearly a merge.
-        self.effects.sort_by_key(|effect| effect.number);
-        let effects = self
-            .effects
-            .drain(..)
-            .map(|numbered| numbered.effect)
-            .collect();
-        self.shared.sink.deliver(effects);
+        let told = self.effects.drain(..).filter(|numbered| !numbered.told);
+        let effects: Vec<_> = told.map(|numbered| numbered.effect).collect();
+        if !effects.is_empty() {
+            self.shared.sink.deliver(effects);
+        }
     }
 }
 
@@ -239,6 +252,7 @@ fn encode_entry(map: &Map, entry: &Entry, record: &mut Vec<u8>) -> Result<(), St
             }
             .write(record);
         }
+        Entry::Session { session, fact } => write_fact(record, *session, fact),
         Entry::Void => {}
     }
     Ok(())

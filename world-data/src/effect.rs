@@ -2,7 +2,7 @@
 //! Not here: when they are released (the committer), and how they reach a client (`actors`).
 //!
 //! Invariant: an effect exists only if its task committed (or was concluded as refused or
-//! failed), and with strict durability is delivered only when all its task saw is on disk.
+//! failed), and with strict durability is delivered only when it and all its task saw is on disk.
 
 use std::fmt;
 use std::sync::Arc;
@@ -13,6 +13,10 @@ use uuid::Uuid;
 use crate::object::ObjectId;
 
 /// Something to be told to a client, in the world's own types, not encoded yet.
+///
+/// Replies and events are kept in `MessagePack` too: a client that comes back after the server was
+/// started again is told from there, in its own codec. So use no types there that serialize
+/// differently for people and for machines (`Uuid`, say): a JSON client would be told the bytes.
 #[derive(Clone)]
 pub struct Payload(Arc<dyn erased_serde::Serialize + Send + Sync>);
 
@@ -68,10 +72,13 @@ pub enum Outcome {
 /// What a task does outside the world.
 #[derive(Debug, Clone)]
 pub enum Effect {
-    /// The session's login task committed; `you` is its own entity or object.
+    /// The session's login task committed; `you` is its own entity or object. From here on the
+    /// session is kept: its resume token is number 1.
     LoggedIn {
         /// Who.
         session: SessionId,
+        /// The account's name.
+        name: Box<str>,
         /// The session's own entity, if the world gave it one.
         you: Option<ObjectId>,
     },
@@ -83,6 +90,26 @@ pub enum Effect {
         fault: Fault,
         /// Why, for the client.
         message: String,
+    },
+    /// The session's client is back: the world has been told, if it cared to hear.
+    Resumed {
+        /// Who.
+        session: SessionId,
+        /// The number of the token it is given.
+        pass: u64,
+        /// The number of the token it came with. `None`: it came by its name, and begins anew:
+        /// outcomes and events of before are not kept any longer.
+        used: Option<u64>,
+    },
+    /// The session has no client for now; the world has been told.
+    Away {
+        /// Who.
+        session: SessionId,
+    },
+    /// The session's logout task has run: nothing is kept of it any longer.
+    LoggedOut {
+        /// Who.
+        session: SessionId,
     },
     /// The outcome of the session's command `seq`.
     Reply {
@@ -97,6 +124,9 @@ pub enum Effect {
     Event {
         /// To whom.
         session: SessionId,
+        /// Its number among the session's events, from 1 on: the engine's to give, when it leaves.
+        /// 0: nobody of that name is logged in.
+        n: u64,
         /// What.
         payload: Payload,
     },
@@ -115,6 +145,9 @@ impl Effect {
         match self {
             Self::LoggedIn { session, .. }
             | Self::LoginFailed { session, .. }
+            | Self::Resumed { session, .. }
+            | Self::Away { session }
+            | Self::LoggedOut { session }
             | Self::Reply { session, .. }
             | Self::Event { session, .. }
             | Self::Close { session, .. } => *session,
@@ -124,7 +157,8 @@ impl Effect {
 
 /// Receives effects when they may leave the process.
 pub trait EffectSink: Send + Sync + 'static {
-    /// Takes effects in commit order. Must not block: it is called on the committer's thread.
+    /// Takes effects in commit order. Must not block: it is called on the committer's thread, or
+    /// with regions locked. Must not call the engine.
     fn deliver(&self, effects: Vec<Effect>);
 }
 

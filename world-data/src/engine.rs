@@ -11,14 +11,16 @@ use serde::{Deserialize, Serialize};
 
 use crate::checkpoint::Checkpointer;
 use crate::committer::Committer;
-use crate::effect::{EffectSink, Fault};
+use crate::effect::{Effect, EffectSink, Fault, SessionId};
 use crate::journal::sim::{Faults, SimJournal};
 use crate::journal::{FileJournal, Journal};
+use crate::lane::Entry;
 use crate::line::Map;
 use crate::object::ObjectId;
 use crate::origin::Origin;
 use crate::partition::{Interval, Partition, RegionId};
 use crate::recovery;
+use crate::session::{Note, SavedSession};
 use crate::shared::{Clock, Pause, Shared, Start};
 use crate::store::{Store, StoreError};
 use crate::watch::Watch;
@@ -62,6 +64,8 @@ pub struct Options {
     pub task_attempts: u32,
     /// What tasks of some kinds may take instead.
     pub task_limits: Vec<(&'static str, Limit)>,
+    /// Events kept per session until they are acknowledged; above, the oldest makes room.
+    pub events_kept: usize,
     /// Seeds all random numbers.
     pub seed: u64,
     /// What the clock says at first, in milliseconds since the Unix epoch.
@@ -93,6 +97,7 @@ impl Default for Options {
             task_budget: Duration::from_millis(100),
             task_attempts: 64,
             task_limits: Vec::new(),
+            events_kept: 1024,
             seed: 0,
             start_ms: 0,
             on_failure: None,
@@ -345,6 +350,66 @@ impl Engine {
         self.shared.failed.get().map(String::as_str)
     }
 
+    /// The sessions that there are, as they stand on disk: at the start, those of earlier runs. Call
+    /// it before tasks run, else what they tell is missed.
+    ///
+    /// # Errors
+    /// When the store can't be read.
+    pub fn sessions(&self) -> Result<Vec<SavedSession>, OpenError> {
+        self.checkpoint();
+        match &self.shared.store {
+            Some(store) => Ok(store.sessions()?),
+            None => Ok(Vec::new()),
+        }
+    }
+
+    /// Says something of sessions that no task tells; it is on disk with the epoch that is open.
+    pub fn note(&self, notes: impl IntoIterator<Item = (SessionId, Note)>) {
+        if self.shared.store.is_none() {
+            return;
+        }
+        self.shared.lay_anywhere(|set| {
+            let entry = |(session, note): (SessionId, Note)| Entry::Session {
+                session,
+                fact: note.into(),
+            };
+            set.entries.extend(notes.into_iter().map(entry));
+        });
+    }
+
+    /// Tells something that no task will: because the task that should was cut short.
+    pub fn tell(&self, effect: Effect) {
+        if self.shared.store.is_none() {
+            self.shared.tell_now(vec![effect]);
+        } else {
+            let effects = &mut vec![effect];
+            self.shared
+                .lay_anywhere(|set| self.shared.lay_effects(set, effects));
+        }
+    }
+
+    /// The secret of this name that is kept with the world; `fresh` becomes it when there is none.
+    /// It is on disk when this returns.
+    ///
+    /// # Errors
+    /// When the store can't be read.
+    pub fn secret(&self, name: &'static str, fresh: [u8; 32]) -> Result<[u8; 32], OpenError> {
+        let Some(store) = &self.shared.store else {
+            return Ok(fresh);
+        };
+        self.checkpoint();
+        if let Some(kept) = store.meta(name)? {
+            let damaged = |_| OpenError(format!("the secret {name} in the store is damaged"));
+            return kept.try_into().map_err(damaged);
+        }
+        self.shared.lay_loose(Entry::Meta {
+            key: name,
+            value: fresh.to_vec(),
+        });
+        self.flush();
+        Ok(fresh)
+    }
+
     /// Waits until everything committed so far is on disk, lazy writes included.
     pub fn flush(&self) {
         if self.shared.store.is_none() {
@@ -423,12 +488,8 @@ impl Engine {
     pub fn step_commit(&self) -> bool {
         match &mut *self.committer.running.lock() {
             Running::ByHand(committer) => {
-                let signal = &self.shared.signal;
-                signal.set_idle_by_hand(false);
                 committer.look_for_lazy();
-                let did = committer.round();
-                signal.set_idle_by_hand(self.failure().is_none());
-                did
+                committer.round()
             }
             _ => false,
         }
@@ -463,7 +524,8 @@ fn prepare<W: World>(
 ) -> Result<(Arc<Store>, Arc<Shared>, FileJournal), OpenError> {
     let fault = |e: StoreError| OpenError(format!("can't read the store: {e}"));
     let map = world.map();
-    let store = Store::open(dir, W::NAME, &map, options.regions, options.store_bytes)?;
+    let mut store = Store::open(dir, W::NAME, &map, options.regions, options.store_bytes)?;
+    store.keep_events(options.events_kept);
     let store = Arc::new(store);
     let (journal, epoch) = recovery::recover(&store, &dir.join(JOURNAL))?;
     let stored = store.partition().map_err(fault)?;
@@ -475,9 +537,11 @@ fn prepare<W: World>(
         store: Some(Arc::clone(&store)),
         pause,
     };
-    Ok((
-        store,
-        Arc::new(Shared::new(world, options, sink, start)),
-        journal,
-    ))
+    let shared = Shared::new(world, options, sink, start);
+    let mut numbers = shared.lock(&shared.numbers);
+    for saved in store.sessions().map_err(fault)? {
+        numbers.restore(saved.id, saved.record.newest);
+    }
+    drop(numbers);
+    Ok((store, Arc::new(shared), journal))
 }

@@ -3,9 +3,10 @@
 //!
 //! Invariant: within a set an object stands at most once; all sets but the open one are older.
 
-use crate::effect::Effect;
+use crate::effect::{Effect, SessionId};
 use crate::line::{Home, Point};
 use crate::object::{ObjectId, Value};
+use crate::session::Fact;
 
 /// One dirty thing. Values are pointers: nothing is copied or encoded under a lock.
 pub(crate) enum Entry {
@@ -32,6 +33,11 @@ pub(crate) enum Entry {
         number: u64,
         letter: Vec<u8>,
     },
+    /// What no task's effect tells.
+    Session {
+        session: SessionId,
+        fact: Fact,
+    },
     /// An object that has left for another region's lane in the same epoch.
     Void,
 }
@@ -40,6 +46,8 @@ pub(crate) enum Entry {
 pub(crate) struct Numbered {
     pub(crate) number: u64,
     pub(crate) effect: Effect,
+    /// It has left already, and is here to be written down only.
+    pub(crate) told: bool,
 }
 
 /// What one region adds to one epoch.

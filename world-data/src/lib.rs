@@ -5,7 +5,7 @@
 //!
 //! Read in this order: `line`, `partition`, `object` (what there is), `world`, `task` (what an
 //! author sees), `region`, `engine` (how a task runs), `lane`, `committer`, `record`, `journal`,
-//! `store`, `checkpoint`, `recovery` (how it gets safe).
+//! `store`, `checkpoint`, `recovery` (how it gets safe), `session` (what is kept of clients).
 
 pub mod dead;
 pub mod effect;
@@ -15,6 +15,7 @@ pub mod object;
 pub mod origin;
 pub mod partition;
 pub mod repartition;
+pub mod session;
 pub mod task;
 pub mod tick;
 pub mod watch;
@@ -53,6 +54,7 @@ pub use object::{Kinds, Object, ObjectId, Ref};
 pub use origin::{Asked, Origin};
 pub use partition::{Interval, Partition, RegionId};
 pub use repartition::Placement;
+pub use session::{Note, OUTCOMES_KEPT, SavedSession, SessionRecord};
 pub use shared::Clock;
 pub use task::{Stop, Task};
 pub use tick::{Moved, Scene, Ticked};

@@ -2,20 +2,29 @@
 //! committer and read by the checkpointer and by recovery.
 //! Not here: the journal's own framing, checksums and files (`journal`).
 //!
-//! Invariant: a record names each row at most once, and applying it twice changes nothing.
+//! Invariant: a record names each row at most once, but for what it says of sessions, which stands in
+//! commit order; and applying it twice changes nothing.
 //!
 //! Layout of a change, all integers little-endian:
 //! `tag u8 | a u64 | b u64 | length u32 | length bytes`, with
 //! put: a = id, b = home, bytes = row; remove: a = id, b = home (of the removed row's object);
 //! bind: a = target id, b = home of the name, bytes = name; unbind: a = 0, b = home, bytes = name;
-//! meta: bytes = `key \0 value`; dead: a = number, bytes = the dead letter (`dead`), none to take it away.
+//! meta: bytes = `key \0 value`; dead: a = number, bytes = the dead letter (`dead`), none to
+//! take it away;
+//! fact, outcome, event: a, b = the upper and lower half of the session's id, bytes = the fact as
+//! `MessagePack`, or `number u64 | outcome`, or `number u64 | MessagePack of the payload` (without a
+//! payload it is not kept).
 //!
 //! A row is `flags u8 (1 = entity) | kind u16 | x f64, y f64 if entity | MessagePack of the object`.
 
 use std::ops::Range;
 
+use uuid::Uuid;
+
+use crate::effect::{Effect, SessionId};
 use crate::line::{Home, Point};
 use crate::object::{Kinds, ObjectId, Value};
+use crate::session::{Fact, words};
 
 const HEAD: usize = 1 + 8 + 8 + 4;
 
@@ -48,7 +57,25 @@ pub(crate) enum Change<'a> {
         number: u64,
         letter: &'a [u8],
     },
+    Fact {
+        session: SessionId,
+        fact: &'a [u8],
+    },
+    Outcome {
+        session: SessionId,
+        seq: u64,
+        outcome: &'a [u8],
+    },
+    Event {
+        session: SessionId,
+        n: u64,
+        payload: &'a [u8],
+    },
 }
+
+const FACT: u8 = 16;
+const OUTCOME: u8 = 17;
+const EVENT: u8 = 18;
 
 fn head(into: &mut Vec<u8>, tag: u8, a: u64, b: u64, length: usize) {
     into.push(tag);
@@ -84,6 +111,21 @@ impl Change<'_> {
                 head(into, 6, number, 0, letter.len());
                 into.extend_from_slice(letter);
             }
+            Self::Fact { session, fact } => {
+                let (a, b) = session.0.as_u64_pair();
+                head(into, FACT, a, b, fact.len());
+                into.extend_from_slice(fact);
+            }
+            Self::Outcome {
+                session,
+                seq,
+                outcome: bytes,
+            } => write_numbered(into, OUTCOME, session, (seq, bytes)),
+            Self::Event {
+                session,
+                n,
+                payload: bytes,
+            } => write_numbered(into, EVENT, session, (n, bytes)),
         }
     }
 }
@@ -99,9 +141,75 @@ pub(crate) fn write_put(
     let start = into.len();
     head(into, 1, id.raw(), home.0, 0);
     write_row(into, at, value)?;
+    end_at(into, start);
+    Ok(())
+}
+
+fn write_numbered(into: &mut Vec<u8>, tag: u8, session: SessionId, (n, bytes): (u64, &[u8])) {
+    let (a, b) = session.0.as_u64_pair();
+    head(into, tag, a, b, 8 + bytes.len());
+    into.extend_from_slice(&n.to_le_bytes());
+    into.extend_from_slice(bytes);
+}
+
+/// Appends what an effect says of a session, if anything, encoding it straight into the record.
+/// An event must have its number.
+pub(crate) fn write_effect(into: &mut Vec<u8>, effect: &Effect, at_ms: u64) {
+    let session = effect.session();
+    let (tag, number) = match effect {
+        Effect::Reply { seq, .. } => (OUTCOME, *seq),
+        Effect::Event { n, .. } if *n > 0 => (EVENT, *n),
+        Effect::Event { .. } | Effect::LoginFailed { .. } => return,
+        other => {
+            if let Some(fact) = fact_of(other, at_ms) {
+                write_fact(into, session, &fact);
+            }
+            return;
+        }
+    };
+    let start = into.len();
+    write_numbered(into, tag, session, (number, &[]));
+    match effect {
+        Effect::Reply { outcome, .. } => words::write_outcome(into, outcome),
+        Effect::Event { payload, .. } => words::write_event(into, payload),
+        _ => {}
+    }
+    end_at(into, start);
+}
+
+/// What an effect that is neither a reply nor an event says of its session.
+fn fact_of(effect: &Effect, at_ms: u64) -> Option<Fact> {
+    Some(match effect {
+        Effect::LoggedIn { name, you, .. } => Fact::Began {
+            name: name.to_string(),
+            you: *you,
+            at_ms,
+        },
+        Effect::Resumed { pass, used, .. } => Fact::Resumed {
+            pass: *pass,
+            used: *used,
+        },
+        Effect::Away { .. } => Fact::Away { at_ms },
+        Effect::Close { message, .. } => Fact::Closed(message.clone()),
+        Effect::LoggedOut { .. } => Fact::Ended,
+        Effect::Reply { .. } | Effect::Event { .. } | Effect::LoginFailed { .. } => return None,
+    })
+}
+
+/// Appends a fact.
+pub(crate) fn write_fact(into: &mut Vec<u8>, session: SessionId, fact: &Fact) {
+    let start = into.len();
+    Change::Fact { session, fact: &[] }.write(into);
+    if !words::write(into, fact) {
+        return into.truncate(start);
+    }
+    end_at(into, start);
+}
+
+/// Sets the length of a change that begins at `start` and goes on to the record's end.
+fn end_at(into: &mut [u8], start: usize) {
     let length = (into.len() - start - HEAD) as u32;
     into[start + HEAD - 4..start + HEAD].copy_from_slice(&length.to_le_bytes());
-    Ok(())
 }
 
 /// Appends a row.
@@ -207,9 +315,34 @@ fn read_change(record: &[u8], at: usize) -> Result<(Change<'_>, Range<usize>), S
             number: a,
             letter: bytes,
         },
+        FACT..=EVENT => read_session(tag, SessionId(Uuid::from_u64_pair(a, home.0)), bytes)?,
         other => return Err(format!("unknown change {other}")),
     };
     Ok((change, at..at + HEAD + length))
+}
+
+fn read_session(tag: u8, session: SessionId, bytes: &[u8]) -> Result<Change<'_>, String> {
+    if tag == FACT {
+        return Ok(Change::Fact {
+            session,
+            fact: bytes,
+        });
+    }
+    let mut rest = bytes;
+    let number = u64::from_le_bytes(take(&mut rest)?);
+    Ok(if tag == OUTCOME {
+        Change::Outcome {
+            session,
+            seq: number,
+            outcome: rest,
+        }
+    } else {
+        Change::Event {
+            session,
+            n: number,
+            payload: rest,
+        }
+    })
 }
 
 #[cfg(test)]
@@ -220,6 +353,7 @@ mod tests {
     fn changes_come_back_as_written() {
         let id = ObjectId::from_raw(77).unwrap();
         let home = Home(9);
+        let session = SessionId(Uuid::from_u128(u128::MAX / 3));
         let all = [
             Change::Put {
                 id,
@@ -240,6 +374,20 @@ mod tests {
             Change::Dead {
                 number: 3,
                 letter: b"{}",
+            },
+            Change::Fact {
+                session,
+                fact: b"fact",
+            },
+            Change::Outcome {
+                session,
+                seq: 7,
+                outcome: b"done",
+            },
+            Change::Event {
+                session,
+                n: u64::MAX,
+                payload: b"",
             },
         ];
         let mut record = Vec::new();

@@ -10,14 +10,15 @@ use arc_swap::ArcSwap;
 use parking_lot::{Condvar, Mutex, MutexGuard};
 
 use crate::checkpoint::Checkpointer;
-use crate::effect::EffectSink;
-use crate::engine::{Options, Regions};
-use crate::lane::{Entry, Set};
+use crate::effect::{Effect, EffectSink};
+use crate::engine::{Durability, Options, Regions};
+use crate::lane::{Entry, Numbered, Set};
 use crate::line::{Home, Map};
 use crate::metrics::Metrics;
 use crate::object::Kinds;
 use crate::partition::{Partition, RegionId};
 use crate::region::Region;
+use crate::session::Numbers;
 use crate::store::Store;
 use crate::watch::Places;
 
@@ -149,14 +150,6 @@ impl Signal {
         }
     }
 
-    /// Whether everything committed is on disk and told: no lane holds anything, and the
-    /// committer has delivered all it took.
-    pub(crate) fn is_quiet(&self) -> bool {
-        // In this order: work is taken only by a committer that has said it is not idle, and it says
-        // that it is again when all has been delivered.
-        !self.work.load(Ordering::SeqCst) && self.idle.load(Ordering::SeqCst)
-    }
-
     pub(crate) fn take_work(&self) -> bool {
         self.work.swap(false, Ordering::SeqCst)
     }
@@ -177,13 +170,6 @@ impl Signal {
     pub(crate) fn set_thread(&self, thread: Thread) {
         let set = self.thread.set(thread);
         debug_assert!(set.is_ok(), "a committer is started once");
-    }
-
-    /// For a committer that is stepped by hand: it is idle between two steps, and not within one.
-    pub(crate) fn set_idle_by_hand(&self, idle: bool) {
-        if self.thread.get().is_none() {
-            self.idle.store(idle, Ordering::SeqCst);
-        }
     }
 
     /// Parks the committer until there is work, or `longest` has passed.
@@ -234,6 +220,8 @@ pub(crate) struct Shared {
     /// Held while the partition changes.
     pub(crate) repartition: Mutex<()>,
     pub(crate) commits: AtomicU64,
+    /// The numbers of events. Locked after lanes.
+    pub(crate) numbers: Mutex<Numbers>,
     /// The number of the next dead letter.
     pub(crate) dead: AtomicU64,
     /// Held while a dead letter is replayed or dropped.
@@ -286,6 +274,7 @@ impl Shared {
             collecting: Mutex::default(),
             repartition: Mutex::default(),
             commits: AtomicU64::new(0),
+            numbers: Mutex::default(),
             dead: AtomicU64::new(start.next_dead),
             undertaker: Mutex::default(),
             workers: AtomicU64::new(1),
@@ -362,6 +351,44 @@ impl Shared {
             return;
         }
         self.lay_anywhere(|set| set.entries.push(entry));
+    }
+
+    /// Lays a task's effects into a set whose lane is locked, with those of all its regions: to be
+    /// written down with the epoch, and told then, or, with relaxed durability, at once.
+    pub(crate) fn lay_effects(&self, set: &mut Set, effects: &mut Vec<Effect>) {
+        if self.options.durability == Durability::Strict {
+            let number = self.commits.fetch_add(1, Ordering::SeqCst);
+            let told = false;
+            set.effects.extend(effects.drain(..).map(|effect| Numbered {
+                number,
+                effect,
+                told,
+            }));
+            return;
+        }
+        // Held to the end: events are numbered, written down and told in one order.
+        let mut numbers = self.lock(&self.numbers);
+        let number = self.commits.fetch_add(1, Ordering::SeqCst);
+        for effect in effects.iter_mut() {
+            numbers.number(effect);
+            set.effects.push(Numbered {
+                number,
+                effect: effect.clone(),
+                told: true,
+            });
+        }
+        self.sink.deliver(std::mem::take(effects));
+    }
+
+    /// Tells effects at once, in a world in memory.
+    pub(crate) fn tell_now(&self, mut effects: Vec<Effect>) {
+        if !effects.iter().any(Numbers::concerns) {
+            return self.sink.deliver(effects);
+        }
+        // Held to the end: events are told in the order of their numbers.
+        let mut numbers = self.lock(&self.numbers);
+        effects.iter_mut().for_each(|effect| numbers.number(effect));
+        self.sink.deliver(effects);
     }
 
     /// Lays something into the open set of some region's lane; returns its epoch.

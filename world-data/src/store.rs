@@ -5,9 +5,12 @@
 //! Invariant: LMDB always holds the world exactly as it stood after one epoch, `applied_epoch`.
 //!
 //! Tables: `meta` (text → bytes), `rows` (`home | id` → row), `where` (entity's id → home),
-//! `names` (`home | name` → id), `dead` (number → letter); all numbers `u64`, big-endian.
+//! `names` (`home | name` → id), `dead` (number → letter); `sessions` (id → record), `outcomes`
+//! (`session | command number mod 64, u8` → `number | outcome`), `events` (`session | number` →
+//! payload); all numbers `u64`, big-endian, but for that `u8`.
 
 mod open;
+mod sessions;
 #[cfg(test)]
 mod tests;
 mod write;
@@ -29,7 +32,7 @@ use crate::partition::Partition;
 use crate::shared::ID_LIMIT;
 
 /// The format of the tables. A store with a higher number is refused.
-pub(crate) const FORMAT: u64 = 1;
+pub(crate) const FORMAT: u64 = 2;
 /// Reading transactions that may be open at one time, over all threads.
 const MAX_READERS: u32 = 1024;
 
@@ -117,6 +120,8 @@ pub(crate) struct Store {
     /// LMDB's map may be moved only while no transaction is open: each holds this for reading.
     sizing: RwLock<()>,
     applied: AtomicU64,
+    /// Events kept per session.
+    events_kept: u64,
     gauges: Gauges,
     /// Held for the life of the store: no second process may open the folder.
     _lock: File,
@@ -129,6 +134,9 @@ struct Tables {
     places: Table,
     names: Table,
     dead: Table,
+    sessions: Table,
+    outcomes: Table,
+    events: Table,
 }
 
 struct Gauges {

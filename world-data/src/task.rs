@@ -311,6 +311,7 @@ impl Task<'_> {
     pub fn send(&mut self, to: SessionId, event: Payload) {
         self.effect(Effect::Event {
             session: to,
+            n: 0,
             payload: event,
         });
     }

@@ -278,8 +278,11 @@ fn finish<R>(
             Some(*fault)
         }
     };
-    if let Some(effect) = conclude(done) {
-        on.run.effects.push(effect);
+    match conclude(done) {
+        // A session is there before its login's own events, which are numbered for it.
+        Some(effect @ Effect::LoggedIn { .. }) => on.run.effects.insert(0, effect),
+        Some(effect) => on.run.effects.push(effect),
+        None => {}
     }
     let regions = on.held.len() as u32;
     let epoch = on.commit(call.class);

@@ -49,8 +49,9 @@ pub trait World: Send + Sync + Sized + 'static {
     /// Makes the world, once per store.
     fn genesis(&self, task: &mut Task<'_>) -> Result<(), Stop>;
 
-    /// Puts the world in order at each start, before anybody logs in: no session of an earlier run
-    /// is there any more, and none that a crash cut off was logged out.
+    /// Puts the world in order at each start, before anybody logs in. Sessions of an earlier run are
+    /// still there, as if they had lost their sockets: each is told of as away, unless it was before,
+    /// and then comes back or is logged out.
     fn begin(&self, task: &mut Task<'_>) -> Result<(), Stop> {
         let _ = task;
         Ok(())
@@ -59,7 +60,22 @@ pub trait World: Send + Sync + Sized + 'static {
     /// A session logs in; returns its own entity, if it has one. `who.you` is `None` here.
     fn login(&self, task: &mut Task<'_>, who: &Caller) -> Result<Option<ObjectId>, Stop>;
 
-    /// A session has logged out or its time to come back has passed.
+    /// A session's client is back on a new socket, or another client of its account has taken it
+    /// over. It comes back however this ends: to keep it out, [`Task::close`] it.
+    fn resume(&self, task: &mut Task<'_>, who: &Caller) -> Result<(), Stop> {
+        let _ = (task, who);
+        Ok(())
+    }
+
+    /// A session has no socket for now: it comes back or is logged out. Told once also when it was
+    /// the server that went.
+    fn away(&self, task: &mut Task<'_>, who: &Caller) -> Result<(), Stop> {
+        let _ = (task, who);
+        Ok(())
+    }
+
+    /// A session has logged out or its time to come back has passed. Told once, whatever crashes:
+    /// the session is gone with this task, or still there to be logged out.
     fn logout(&self, task: &mut Task<'_>, who: &Caller) -> Result<(), Stop>;
 
     /// A client's command.

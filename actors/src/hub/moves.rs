@@ -213,6 +213,7 @@ mod tests {
     fn event(host: &Host<Void>, session: SessionId, value: u64) {
         host.post.deliver(vec![Effect::Event {
             session,
+            n: value,
             payload: Payload::new(value),
         }]);
     }

@@ -90,11 +90,11 @@ impl<W: World> HubCore<W> {
                         over.push(id);
                     }
                 }
-                Effect::Event { payload, .. } => {
+                Effect::Event { n, payload, .. } => {
                     if session
                         .core
                         .events
-                        .push(payload, self.host.settings.events_kept)
+                        .push(n, payload, self.host.settings.events_kept)
                     {
                         tracing::debug!(session = %id.0, "dropped the oldest event");
                     }

@@ -1,7 +1,7 @@
-//! Lives here: one session's events: their numbers, and which are kept until acknowledged.
-//! Not here: how they reach the socket (`link`).
+//! Lives here: one session's events: which are kept until acknowledged, and which is sent next.
+//! Not here: their numbers (the engine gives them), how they reach the socket (`link`).
 //!
-//! Invariant: numbers run 1, 2, 3 …; they are sent in order; no more than the limit are kept.
+//! Invariant: events are sent in the order of their numbers; no more than the limit are kept.
 //! When the limit is met the oldest goes, acknowledged or not, and the client sees a gap in the
 //! numbers: events are news, and news that nobody took in time makes room for newer.
 
@@ -16,15 +16,32 @@ pub(crate) struct Events {
     newest: u64,
     /// The number of the last event handed to the socket.
     sent: u64,
-    /// The events up to `newest`.
-    kept: VecDeque<Payload>,
+    /// All up to this number have arrived.
+    acked: u64,
+    /// The events kept, with their numbers, ascending.
+    kept: VecDeque<(u64, Payload)>,
 }
 
 impl Events {
+    /// The events of a session of an earlier run; none of them was sent in this one.
+    pub(crate) fn restore(newest: u64, acked: u64, kept: Vec<(u64, Payload)>) -> Self {
+        Self {
+            newest,
+            sent: acked,
+            acked,
+            kept: kept.into(),
+        }
+    }
+
     /// Adds an event; says whether an older one had to go.
-    pub(crate) fn push(&mut self, payload: Payload, limit: usize) -> bool {
-        self.newest += 1;
-        self.kept.push_back(payload);
+    pub(crate) fn push(&mut self, n: u64, payload: Payload, limit: usize) -> bool {
+        if n <= self.newest {
+            // The engine counts up; what has no number is for nobody.
+            tracing::debug!(n, "dropped an event without a number of its own");
+            return false;
+        }
+        self.newest = n;
+        self.kept.push_back((n, payload));
         let full = self.kept.len() > limit.max(1);
         if full {
             self.kept.pop_front();
@@ -34,7 +51,7 @@ impl Events {
 
     /// Whether there is an event to send.
     pub(crate) fn waiting(&self) -> bool {
-        self.sent < self.newest
+        self.kept.back().is_some_and(|(n, _)| self.sent < *n)
     }
 
     /// The next event to send, with its number; it stays until acknowledged.
@@ -42,10 +59,10 @@ impl Events {
         if !self.waiting() {
             return None;
         }
-        let n = (self.sent + 1).max(self.first());
-        self.sent = n;
-        let at = usize::try_from(n - self.first()).ok()?;
-        self.kept.get(at).map(|payload| (n, payload.clone()))
+        let at = self.kept.partition_point(|(n, _)| *n <= self.sent);
+        let (n, payload) = self.kept.get(at)?;
+        self.sent = *n;
+        Some((*n, payload.clone()))
     }
 
     /// As [`Events::next`], but none behind number `n`.
@@ -59,22 +76,23 @@ impl Events {
     }
 
     /// Forgets the events up to `n`: they have arrived. A number never sent is cut to the last sent.
-    pub(crate) fn acknowledge(&mut self, n: u64) {
+    /// Says up to which number all have arrived, if that is news.
+    pub(crate) fn acknowledge(&mut self, n: u64) -> Option<u64> {
         let n = n.min(self.sent);
-        while self.first() <= n && !self.kept.is_empty() {
+        while self.kept.front().is_some_and(|(first, _)| *first <= n) {
             self.kept.pop_front();
         }
+        let news = n > self.acked;
+        self.acked = self.acked.max(n);
+        news.then_some(n)
     }
 
     /// A new socket: everything behind `last` is to be sent again.
     pub(crate) fn resume(&mut self, last: u64) {
+        // What was sent before the server was started again is known to the client alone.
+        self.sent = self.sent.max(last.min(self.newest));
         self.acknowledge(last);
         self.sent = last.min(self.sent);
-    }
-
-    /// The number of the oldest event kept.
-    fn first(&self) -> u64 {
-        self.newest + 1 - self.kept.len() as u64
     }
 }
 
@@ -88,8 +106,8 @@ mod tests {
 
     fn filled(count: usize, limit: usize) -> Events {
         let mut events = Events::default();
-        for _ in 0..count {
-            events.push(Payload::new(()), limit);
+        for n in 1..=count as u64 {
+            events.push(n, Payload::new(()), limit);
         }
         events
     }
@@ -121,7 +139,30 @@ mod tests {
         events.resume(u64::MAX);
         assert_eq!(numbers(&mut events), [0; 0]);
         assert!(events.kept.is_empty());
-        assert!(!events.push(Payload::new(()), 10));
+        assert!(!events.push(4, Payload::new(()), 10));
         assert_eq!(numbers(&mut events), [4]);
+    }
+
+    #[test]
+    fn a_number_that_is_left_out_is_a_gap_and_one_that_is_known_is_nothing() {
+        let mut events = filled(2, 10);
+        events.push(5, Payload::new(()), 10);
+        events.push(5, Payload::new(()), 10);
+        events.push(0, Payload::new(()), 10);
+        assert_eq!(numbers(&mut events), [1, 2, 5]);
+        assert_eq!(events.acknowledge(3), Some(3));
+        assert_eq!(events.acknowledge(3), None);
+        events.resume(0);
+        assert_eq!(numbers(&mut events), [5]);
+    }
+
+    #[test]
+    fn what_an_earlier_run_left_unheard_is_sent_again() {
+        let left = vec![(7, Payload::new(())), (8, Payload::new(()))];
+        let mut events = Events::restore(8, 6, left.clone());
+        assert_eq!(numbers(&mut events), [7, 8]);
+        let mut events = Events::restore(8, 6, left);
+        events.resume(7);
+        assert_eq!(numbers(&mut events), [8]);
     }
 }

@@ -11,9 +11,9 @@ use parking_lot::MutexGuard;
 use smallvec::SmallVec;
 
 use super::{Held, Runner, Undo};
-use crate::engine::{Class, Durability};
+use crate::engine::Class;
 use crate::feed::{Gone, News};
-use crate::lane::{Entry, Lane, Numbered};
+use crate::lane::{Entry, Lane};
 use crate::line::Home;
 use crate::object::Value;
 use crate::region::{Slot, State};
@@ -41,13 +41,6 @@ impl Runner<'_> {
             self.settle_lazily();
             return shared.epoch.load(Ordering::SeqCst);
         }
-        if !writes && !self.run.read_lazy {
-            let relaxed = shared.options.durability == Durability::Relaxed;
-            if relaxed || shared.signal.is_quiet() {
-                self.deliver();
-                return shared.durable.load(Ordering::SeqCst);
-            }
-        }
         self.commit_to_lanes()
     }
 
@@ -60,11 +53,11 @@ impl Runner<'_> {
         self.table.regions[self.held[0].region].has_waited(self.run.now_ms)
     }
 
+    /// Hands the effects on at once, in a world in memory.
     fn deliver(&mut self) {
-        if !self.run.effects.is_empty() {
-            self.shared
-                .sink
-                .deliver(std::mem::take(&mut self.run.effects));
+        let effects = std::mem::take(&mut self.run.effects);
+        if !effects.is_empty() {
+            self.shared.tell_now(effects);
         }
     }
 
@@ -106,14 +99,8 @@ impl Runner<'_> {
                     .store(0, Ordering::Relaxed);
             }
         }
-        let strict = shared.options.durability == Durability::Strict;
-        if strict && !self.run.effects.is_empty() {
-            let number = shared.commits.fetch_add(1, Ordering::SeqCst);
-            let effects = self.run.effects.drain(..);
-            lanes[0]
-                .open
-                .effects
-                .extend(effects.map(|effect| Numbered { number, effect }));
+        if !self.run.effects.is_empty() {
+            shared.lay_effects(&mut lanes[0].open, &mut self.run.effects);
         }
         let full = lanes[0].open.entries.len() + lanes[0].open.effects.len() > LANE_LIMIT;
         drop(lanes);
@@ -121,7 +108,6 @@ impl Runner<'_> {
         if news {
             shared.signal.wake();
         }
-        self.deliver();
         if full {
             self.held.clear();
             shared.wait_durable(epoch);
@@ -132,20 +118,11 @@ impl Runner<'_> {
     /// It touched nothing, yet has something to tell.
     fn commit_to_any_lane(&mut self) -> u64 {
         let shared = self.shared;
-        let strict = shared.options.durability == Durability::Strict;
-        let effects = std::mem::take(&mut self.run.effects);
         let unburied = self.take_unburied();
-        if !strict {
-            let epoch = shared.lay_anywhere(|set| set.entries.extend(unburied));
-            shared.sink.deliver(effects);
-            return epoch;
-        }
+        let effects = &mut self.run.effects;
         shared.lay_anywhere(|set| {
             set.entries.extend(unburied);
-            let number = shared.commits.fetch_add(1, Ordering::SeqCst);
-            let effects = effects.into_iter();
-            set.effects
-                .extend(effects.map(|effect| Numbered { number, effect }));
+            shared.lay_effects(set, effects);
         })
     }
 

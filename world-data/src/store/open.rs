@@ -28,7 +28,9 @@ const STORE: &str = "store";
 const UNFINISHED: &str = "store.new";
 const LOCK: &str = "lock";
 const JOURNAL: &str = "journal";
-const TABLES: [&str; 5] = ["meta", "rows", "where", "names", "dead"];
+const TABLES: [&str; 8] = [
+    "meta", "rows", "where", "names", "dead", "sessions", "outcomes", "events",
+];
 /// Names in a folder that do not make it foreign: what a start that was cut short leaves, and
 /// what a file system puts into its root.
 const HARMLESS: [&str; 3] = [LOCK, UNFINISHED, "lost+found"];
@@ -85,6 +87,7 @@ impl Store {
             tables,
             sizing: RwLock::new(()),
             applied: AtomicU64::new(identity.applied),
+            events_kept: u64::MAX,
             gauges: Gauges::new(),
             _lock: lock,
         };
@@ -279,6 +282,23 @@ fn json<T: serde::de::DeserializeOwned>(key: &str, bytes: &[u8]) -> std::result:
     serde_json::from_slice(bytes).map_err(|e| format!("its {key} can't be read: {e}"))
 }
 
+/// Adds the tables that an older format did not have: all they are told is what comes from now on.
+fn upgrade(env: &Env<WithoutTls>) -> heed::Result<()> {
+    let txn = env.write_txn()?;
+    let upgraded = env.create_databases_and_commit(txn, |opener, txn| {
+        let meta = opener.create_database::<Bytes, Bytes>(txn, Some(TABLES[0]))?;
+        if number(meta.get(txn, key::FORMAT.as_bytes())?)? == FORMAT {
+            return Ok(CommitOrAbort::Abort(()));
+        }
+        for name in &TABLES[1..] {
+            opener.create_database::<Bytes, Bytes>(txn, Some(name))?;
+        }
+        meta.put(txn, key::FORMAT.as_bytes(), &FORMAT.to_be_bytes())?;
+        Ok::<_, heed::Error>(CommitOrAbort::<(), ()>::Commit(()))
+    });
+    upgraded.map(|_| ())
+}
+
 /// Opens a store known to be ours.
 fn open_made(
     store: &Path,
@@ -290,24 +310,35 @@ fn open_made(
     // SAFETY: the folder is locked by us, so no other server of ours maps the file.
     let env = unsafe { options(store_bytes).open(store) }.map_err(text)?;
     env.clear_stale_readers().map_err(text)?;
+    upgrade(&env).map_err(text)?;
     let txn = env.read_txn().map_err(text)?;
     let opened = env.open_databases_and_commit(txn, |opener, txn| {
-        let open = |at: usize| {
-            let name = TABLES[at];
+        let open = |name: &str| {
             let table = opener.open_database::<Bytes, Bytes>(txn, Some(name))?;
             table.ok_or_else(|| super::damaged(format!("the table {name:?} is missing")))
         };
-        let all = (open(0)?, open(1)?, open(2)?, open(3)?, open(4)?);
+        let mut all = [None; TABLES.len()];
+        for (table, name) in all.iter_mut().zip(TABLES) {
+            *table = Some(open(name)?);
+        }
         Ok::<_, heed::Error>(CommitOrAbort::<_, ()>::Commit(all))
     });
     let opened = opened.map_err(text)?.commit();
-    let (meta, rows, places, names, dead) = opened.ok_or("the store's tables were not opened")?;
+    let missing = "the store's tables were not opened";
+    let [Some(meta), Some(rows), Some(places), Some(names), Some(dead), Some(sessions), Some(outcomes), Some(events)] =
+        opened.ok_or(missing)?
+    else {
+        return Err(missing.into());
+    };
     let tables = Tables {
         meta,
         rows,
         places,
         names,
         dead,
+        sessions,
+        outcomes,
+        events,
     };
     let txn = env.read_txn().map_err(text)?;
     let identity = identify(meta, &txn, world, map)?;

@@ -103,8 +103,42 @@ fn another_world_map_or_format_is_refused_untouched() {
     check_refused(dir.path(), &["its map is", "side: 128", "side: 16"]);
 
     let dir = tempfile::tempdir().unwrap();
-    set_meta(&open(dir.path()).unwrap(), key::FORMAT, &2u64.to_be_bytes());
-    check_refused(dir.path(), &["format is 2", "knows 1", "newer"]);
+    let newer = (FORMAT + 1).to_be_bytes();
+    set_meta(&open(dir.path()).unwrap(), key::FORMAT, &newer);
+    check_refused(dir.path(), &["format is 3", "knows 2", "newer"]);
+}
+
+#[test]
+fn a_store_from_before_sessions_were_kept_is_opened_and_keeps_them() {
+    let (dir, newer) = (tempfile::tempdir().unwrap(), tempfile::tempdir().unwrap());
+    let newer = open(newer.path()).unwrap();
+    let path = dir.path().join("store");
+    fs::create_dir(&path).unwrap();
+    // SAFETY: nobody else has the new file open.
+    let env = unsafe { options(SIZE).open(&path) }.unwrap();
+    let txn = env.write_txn().unwrap();
+    let made = env.create_databases_and_commit(txn, |opener, txn| {
+        for name in ["rows", "where", "names", "dead"] {
+            opener.create_database::<Bytes, Bytes>(txn, Some(name))?;
+        }
+        let meta = opener.create_database::<Bytes, Bytes>(txn, Some("meta"))?;
+        let read = newer.env.read_txn()?;
+        for item in newer.tables.meta.iter(&read)? {
+            let (key, value) = item?;
+            meta.put(txn, key, value)?;
+        }
+        meta.put(txn, key::FORMAT.as_bytes(), &1u64.to_be_bytes())?;
+        Ok::<_, heed::Error>(CommitOrAbort::<(), ()>::Commit(()))
+    });
+    made.unwrap();
+    env.prepare_for_closing().wait();
+
+    for _ in 0..2 {
+        let store = open(dir.path()).unwrap();
+        assert_eq!(store.sessions().unwrap().len(), 0);
+        let format = store.meta(key::FORMAT).unwrap().unwrap();
+        assert_eq!(format, FORMAT.to_be_bytes());
+    }
 }
 
 #[test]

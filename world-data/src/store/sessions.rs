@@ -1,0 +1,159 @@
+//! Lives here: sessions in LMDB: their records, outcomes and events, written and read back.
+//! Not here: what they mean (`session`), the transaction that they are written in (`write`).
+//!
+//! Invariant: of a session without a record nothing is kept; no more than the last outcomes, and
+//! no more events than were asked for, and none that has arrived.
+
+use std::ops::Bound;
+
+use heed::{RoTxn, RwTxn};
+use uuid::Uuid;
+
+use super::{Result, Store, Table, Tables, damaged, number};
+use crate::batch::{Batch, SessionEdit};
+use crate::effect::SessionId;
+use crate::session::{OUTCOMES_KEPT, SavedSession, SessionRecord, words};
+
+/// Bytes of a session's id.
+const ID: usize = 16;
+
+impl Store {
+    /// Sets how many events are kept per session, at least 1; the oldest make room.
+    pub(crate) fn keep_events(&mut self, kept: usize) {
+        self.events_kept = kept.max(1) as u64;
+    }
+
+    /// All sessions, as LMDB has them.
+    pub(crate) fn sessions(&self) -> Result<Vec<SavedSession>> {
+        self.read("read the sessions", |tables, txn| {
+            tables
+                .sessions
+                .iter(txn)?
+                .map(|item| {
+                    let (key, record) = item?;
+                    tables.saved(txn, key, record)
+                })
+                .collect()
+        })
+    }
+}
+
+impl Tables {
+    fn saved(&self, txn: &RoTxn<'_>, key: &[u8], record: &[u8]) -> heed::Result<SavedSession> {
+        let id = SessionId(Uuid::from_slice(key).map_err(damaged)?);
+        let record = read_record(record)?;
+        let mut outcomes = Vec::new();
+        for item in self.outcomes.prefix_iter(txn, key)? {
+            let (_, value) = item?;
+            let (seq, outcome) = value.split_at_checked(8).ok_or_else(cut_short)?;
+            let outcome = words::read_outcome(outcome).map_err(damaged)?;
+            outcomes.push((number(Some(seq))?, outcome));
+        }
+        outcomes.sort_unstable_by_key(|(seq, _)| *seq);
+        let mut events = Vec::new();
+        for item in self.events.prefix_iter(txn, key)? {
+            let (key, payload) = item?;
+            let payload = words::read_payload(payload).map_err(damaged)?;
+            events.push((number(key.get(ID..))?, payload));
+        }
+        events.retain(|(n, _)| *n > record.acked);
+        Ok(SavedSession {
+            id,
+            record,
+            outcomes,
+            events,
+        })
+    }
+
+    pub(super) fn put_sessions(
+        &self,
+        txn: &mut RwTxn<'_>,
+        batch: &Batch<'_>,
+        events_kept: u64,
+    ) -> heed::Result<()> {
+        let mut edits: Vec<_> = batch.sessions.iter().collect();
+        edits.sort_unstable_by_key(|(id, _)| **id);
+        for (id, edit) in edits {
+            let key = id.0.into_bytes();
+            if edit.wiped {
+                remove(self.outcomes, txn, &key, &[u8::MAX])?;
+                remove(self.events, txn, &key, &u64::MAX.to_be_bytes())?;
+            }
+            let before = self.sessions.get(txn, &key)?.map(read_record).transpose()?;
+            let Some(record) = edit.apply(before.clone()) else {
+                self.sessions.delete(txn, &key)?;
+                continue;
+            };
+            if before.as_ref() != Some(&record) {
+                self.put_record(txn, &key, &record)?;
+            }
+            self.put_outcomes(txn, &key, edit)?;
+            let gone = |record: &SessionRecord| {
+                record.acked.max(record.newest.saturating_sub(events_kept))
+            };
+            let gone_now = gone(&record);
+            if before.is_some_and(|before| gone(&before) < gone_now) {
+                remove(self.events, txn, &key, &gone_now.to_be_bytes())?;
+            }
+            for (n, payload) in &edit.events {
+                if *n > gone_now && !payload.is_empty() {
+                    self.events.put(txn, &event_key(&key, *n), payload)?;
+                }
+            }
+        }
+        Ok(())
+    }
+
+    fn put_record(
+        &self,
+        txn: &mut RwTxn<'_>,
+        key: &[u8; ID],
+        record: &SessionRecord,
+    ) -> heed::Result<()> {
+        let bytes = rmp_serde::to_vec_named(record).map_err(damaged)?;
+        self.sessions.put(txn, key, &bytes)
+    }
+
+    fn put_outcomes(
+        &self,
+        txn: &mut RwTxn<'_>,
+        key: &[u8; ID],
+        edit: &SessionEdit<'_>,
+    ) -> heed::Result<()> {
+        let mut slot = [0; ID + 1];
+        slot[..ID].copy_from_slice(key);
+        let mut value = Vec::new();
+        for (seq, outcome) in &edit.outcomes {
+            slot[ID] = (seq % OUTCOMES_KEPT as u64) as u8;
+            value.clear();
+            value.extend_from_slice(&seq.to_be_bytes());
+            value.extend_from_slice(outcome);
+            self.outcomes.put(txn, &slot, &value)?;
+        }
+        Ok(())
+    }
+}
+
+fn event_key(session: &[u8; ID], n: u64) -> [u8; ID + 8] {
+    let mut key = [0; ID + 8];
+    key[..ID].copy_from_slice(session);
+    key[ID..].copy_from_slice(&n.to_be_bytes());
+    key
+}
+
+/// Removes what `table` has of a session, up to `last`.
+fn remove(table: Table, txn: &mut RwTxn<'_>, session: &[u8; ID], last: &[u8]) -> heed::Result<()> {
+    let end = [session, last].concat();
+    let range = (Bound::Included(&session[..]), Bound::Included(&end[..]));
+    table.delete_range(txn, &range)?;
+    Ok(())
+}
+
+fn read_record(bytes: &[u8]) -> heed::Result<SessionRecord> {
+    rmp_serde::from_slice(bytes)
+        .map_err(|e| damaged(format!("a session's record can't be read: {e}")))
+}
+
+fn cut_short() -> heed::Error {
+    damaged("an outcome in the store is cut short")
+}
