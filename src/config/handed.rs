@@ -23,6 +23,7 @@ impl Config {
             task_budget: Duration::from_millis(engine.task_budget_ms),
             task_attempts: engine.task_attempts,
             task_limits: self.task_limits(),
+            events_kept: self.sessions.events_kept,
             seed: engine.seed,
             start_ms,
             // The process ends: what is in memory is no longer known to be true.

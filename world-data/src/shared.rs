@@ -387,7 +387,9 @@ impl Shared {
         }
         // Held to the end: events are told in the order of their numbers.
         let mut numbers = self.lock(&self.numbers);
-        effects.iter_mut().for_each(|effect| numbers.number(effect));
+        for effect in &mut effects {
+            numbers.number(effect);
+        }
         self.sink.deliver(effects);
     }
 

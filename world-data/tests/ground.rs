@@ -245,7 +245,9 @@ impl Heard {
 /// What a test needs of an effect.
 pub(crate) fn told(effect: &Effect) -> Told {
     match effect {
-        Effect::Event { session, payload, .. } => {
+        Effect::Event {
+            session, payload, ..
+        } => {
             let number = serde_json::to_value(payload).unwrap().as_u64();
             Told::Event(*session, number.expect("tests send numbers"))
         }

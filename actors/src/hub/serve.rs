@@ -103,6 +103,7 @@ impl<W: World> HubCore<W> {
                     }
                 }
                 Effect::Close { message, .. } => closed.push((id, message)),
+                Effect::Resumed { .. } | Effect::Away { .. } | Effect::LoggedOut { .. } => {}
                 Effect::LoggedIn { you, .. } => self.logged_in(session, you),
                 Effect::LoginFailed { fault, message, .. } => {
                     sessions.remove(&id);

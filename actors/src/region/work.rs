@@ -159,7 +159,11 @@ fn login<W: World>(host: &Host<W>, worker: &mut Worker, shared: &Shared) {
         |done| {
             owed.done.set(true);
             Some(match done {
-                Done::Committed(you) => Effect::LoggedIn { session, you },
+                Done::Committed(you) => Effect::LoggedIn {
+                    session,
+                    name: shared.caller.name.as_str().into(),
+                    you,
+                },
                 Done::Ended(fault, message) => failed(fault, message),
             })
         },
@@ -174,7 +178,11 @@ fn logout<W: World>(host: &Host<W>, worker: &mut Worker, shared: &Shared) {
     worker.execute(
         call("logout", Class::Durable, &Asked::plain(&shared.caller)),
         |task: &mut Task<'_>| host.world.logout(task, &shared.caller),
-        |_| None,
+        |_| {
+            Some(Effect::LoggedOut {
+                session: shared.caller.session,
+            })
+        },
     );
 }
 

@@ -24,6 +24,7 @@ pub(crate) struct Events {
 
 impl Events {
     /// The events of a session of an earlier run; none of them was sent in this one.
+    #[cfg(test)]
     pub(crate) fn restore(newest: u64, acked: u64, kept: Vec<(u64, Payload)>) -> Self {
         Self {
             newest,

@@ -37,7 +37,12 @@ impl Numbers {
                     None => 0,
                 };
             }
-            Effect::LoggedIn { session, .. } | Effect::Resumed { session, used: None, .. } => {
+            Effect::LoggedIn { session, .. }
+            | Effect::Resumed {
+                session,
+                used: None,
+                ..
+            } => {
                 self.0.insert(*session, 0);
             }
             Effect::LoggedOut { session } => {

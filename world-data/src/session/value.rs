@@ -145,16 +145,13 @@ mod tests {
             Just(Sample::Unit),
             ".*".prop_map(Sample::New),
             any::<(i64, u64)>().prop_map(|(a, b)| Sample::Pair(a, b)),
-            (
-                any::<Option<i32>>(),
-                -1.0e6_f32..1.0e6,
-                any::<bool>()
-            )
-                .prop_map(|(a, b, c)| Sample::Named {
+            (any::<Option<i32>>(), -1.0e6_f32..1.0e6, any::<bool>()).prop_map(|(a, b, c)| {
+                Sample::Named {
                     a: a.map(|a| f64::from(a) / 7.0),
                     b,
-                    c
-                }),
+                    c,
+                }
+            }),
         ];
         leaf.prop_recursive(3, 16, 4, |inner| {
             proptest::collection::btree_map(

@@ -44,8 +44,8 @@ pub(crate) fn read_outcome(bytes: &[u8]) -> Result<Outcome, String> {
     match *tag {
         OK => read_payload(rest).map(Outcome::Ok),
         ERROR => {
-            let (fault, message): (Fault, String) =
-                rmp_serde::from_slice(rest).map_err(|e| format!("an outcome can't be read: {e}"))?;
+            let (fault, message): (Fault, String) = rmp_serde::from_slice(rest)
+                .map_err(|e| format!("an outcome can't be read: {e}"))?;
             Ok(Outcome::Error { fault, message })
         }
         NOT_KEPT => Ok(Outcome::Error {

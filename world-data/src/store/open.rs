@@ -325,8 +325,16 @@ fn open_made(
     });
     let opened = opened.map_err(text)?.commit();
     let missing = "the store's tables were not opened";
-    let [Some(meta), Some(rows), Some(places), Some(names), Some(dead), Some(sessions), Some(outcomes), Some(events)] =
-        opened.ok_or(missing)?
+    let [
+        Some(meta),
+        Some(rows),
+        Some(places),
+        Some(names),
+        Some(dead),
+        Some(sessions),
+        Some(outcomes),
+        Some(events),
+    ] = opened.ok_or(missing)?
     else {
         return Err(missing.into());
     };

@@ -83,7 +83,8 @@ impl Store {
             self.tables.put_rows(&mut txn, batch)?;
             self.tables.put_names(&mut txn, batch)?;
             let dead = self.tables.put_rest(&mut txn, batch)?;
-            self.tables.put_sessions(&mut txn, batch, self.events_kept)?;
+            self.tables
+                .put_sessions(&mut txn, batch, self.events_kept)?;
             self.tables
                 .meta
                 .put(&mut txn, key::APPLIED.as_bytes(), &epoch.to_be_bytes())?;

@@ -56,7 +56,10 @@ struct Ears(Mutex<Vec<(SessionId, String)>>);
 impl EffectSink for Ears {
     fn deliver(&self, effects: Vec<Effect>) {
         for effect in effects {
-            if let Effect::Event { session, payload, .. } = effect {
+            if let Effect::Event {
+                session, payload, ..
+            } = effect
+            {
                 let text = serde_json::to_string(&payload).unwrap();
                 self.0.lock().unwrap().push((session, text));
             }
