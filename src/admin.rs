@@ -5,6 +5,7 @@
 //! Invariant: nothing of a request but its address and its token is looked at before the token was
 //! found right; and every order is in the log with who gave it and what came of it.
 
+mod chores;
 mod failures;
 mod refusal;
 mod token;
@@ -25,7 +26,7 @@ use crate::config::{self, ConfigError};
 use crate::http::Host;
 use failures::Failures;
 use refusal::Refusal;
-use token::Token;
+pub(crate) use token::Token;
 
 /// An order is a few numbers.
 const BODY_LIMIT: usize = 1_024;
@@ -76,6 +77,7 @@ pub(crate) fn routes<W: World>(service: &mut ServiceConfig) {
         .route("/admin/split", web::post().to(order::<W, Split>))
         .route("/admin/merge", web::post().to(order::<W, Merge>))
         .route("/admin/pin", web::post().to(order::<W, Pin>))
+        .configure(chores::routes::<W>)
         .route("/admin/{other:.*}", web::route().to(unknown::<W>));
 }
 
@@ -186,7 +188,7 @@ fn enter<W: World>(request: &HttpRequest, host: &Host<W>) -> Result<IpAddr, Refu
     Ok(peer)
 }
 
-async fn read<A: Ask>(payload: Payload) -> Result<A, Refusal> {
+async fn read<A: DeserializeOwned>(payload: Payload) -> Result<A, Refusal> {
     let body: Bytes = payload
         .to_bytes_limited(BODY_LIMIT)
         .await

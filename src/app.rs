@@ -17,6 +17,7 @@ use crate::cli::{Cli, Command, Serve};
 use crate::config::{self, Config, ConfigError};
 use crate::page::Asset;
 use crate::server::{self, Running, StartError};
+use crate::tools::{self, ToolError};
 use crate::{log, tcp};
 
 /// The exit code when the command line or the configuration is wrong.
@@ -191,6 +192,9 @@ impl<W: World, A: Args + 'static, C: Subcommand + 'static> App<W, A, C> {
                 Ok(code) => code,
                 Err(error) => fail(W::NAME, &error),
             },
+            Ok(Command::Dead(flags)) => {
+                ended::<W>(tools::dead::run(&flags, self.world, self.defaults))
+            }
             Err(error) => {
                 let code = u8::try_from(error.exit_code()).unwrap_or(USAGE);
                 match error.print() {
@@ -230,6 +234,8 @@ fn parse<A: Args, C: Subcommand>(
 #[derive(Debug, thiserror::Error)]
 enum Failure {
     #[error(transparent)]
+    Tool(#[from] ToolError),
+    #[error(transparent)]
     Start(#[from] StartError),
     #[error("signals can't be waited for: {0}")]
     Signals(io::Error),
@@ -245,12 +251,19 @@ impl From<ConfigError> for Failure {
     }
 }
 
+/// The exit code of a tool; why it failed is told.
+fn ended<W: World>(done: Result<ExitCode, ToolError>) -> ExitCode {
+    done.unwrap_or_else(|error| fail(W::NAME, &Failure::Tool(error)))
+}
+
 fn fail(world: &str, error: &Failure) -> ExitCode {
     // The log may be off or JSON; a person who starts a server gets one plain line in any case. If
     // even standard error is gone, the exit code has to do.
     writeln!(io::stderr(), "{world}: {error}").unwrap_or_default();
     match error {
-        Failure::Start(StartError::Config(_)) => ExitCode::from(USAGE),
+        Failure::Start(StartError::Config(_)) | Failure::Tool(ToolError::Config(_)) => {
+            ExitCode::from(USAGE)
+        }
         _ => ExitCode::FAILURE,
     }
 }

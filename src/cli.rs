@@ -10,6 +10,7 @@ use clap::{Args, Parser, Subcommand};
 use world_data::Durability;
 
 use crate::config::{self, Config, ConfigError, LogFormat};
+use crate::tools::dead::Dead;
 
 /// The whole command line of a world's binary. `A`: the world's own flags of `serve`; `C`: its own
 /// subcommands.
@@ -26,6 +27,8 @@ pub(crate) struct Cli<A: Args, C: Subcommand> {
 pub(crate) enum Command<A: Args, C: Subcommand> {
     /// Serves the world until SIGTERM or Ctrl-C.
     Serve(Serve<A>),
+    /// Lists, shows, replays and drops dead letters: tasks that were given up.
+    Dead(Dead<A>),
     #[command(flatten)]
     Other(C),
 }

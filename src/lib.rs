@@ -4,8 +4,8 @@
 //! (`protocol`). This crate opens them, connects them to sockets and to the operator.
 //!
 //! Read in this order: `app` (a binary from a world), `cli`, `config` (what it is told), `server`
-//! (started and stopped), `http`, `page`, `console`, `admin`, `gateway` (what it answers), `metrics`,
-//! `log`, `tcp`.
+//! (started and stopped), `http`, `page`, `console`, `admin`, `gateway` (what it answers), `tools` (a binary's other
+//! commands), `metrics`, `log`, `tcp`.
 
 #![forbid(unsafe_code)]
 
@@ -21,6 +21,7 @@ pub mod metrics;
 mod page;
 pub mod server;
 mod tcp;
+mod tools;
 
 pub use actors;
 pub use app::{App, NoArgs, NoCommands, run};

@@ -356,11 +356,12 @@ fn http_server<W: World>(
     Ok(server)
 }
 
+/// The wall time, in milliseconds since the Unix epoch.
 #[expect(
     clippy::disallowed_methods,
     reason = "the wall time that the world's clock begins with"
 )]
-fn wall_ms() -> u64 {
+pub(crate) fn wall_ms() -> u64 {
     let since = SystemTime::now()
         .duration_since(UNIX_EPOCH)
         .unwrap_or_default();

@@ -14,7 +14,7 @@ use crate::endpoints::keys;
 use crate::support::server::{Answer, TestServer, ask, eventually, post, send};
 use crate::support::world::Yard;
 
-const TOKEN: &str = "yard-operators-token-1";
+pub(crate) const TOKEN: &str = "yard-operators-token-1";
 /// No region has this name.
 const NOWHERE: u64 = 1 << 40;
 
@@ -22,16 +22,20 @@ const NOWHERE: u64 = 1 << 40;
 const NO_PAGE: &[Asset] = &[];
 
 /// A file with the token; its owner alone may read it.
-fn token_file() -> NamedTempFile {
+pub(crate) fn token_file() -> NamedTempFile {
     let file = NamedTempFile::new().unwrap();
     std::fs::write(file.path(), format!("{TOKEN}\n")).unwrap();
     file
 }
 
 /// A server with `/admin`, where nothing changes but by order.
-fn guarded() -> TestServer {
+pub(crate) fn guarded() -> TestServer {
     // Read once, at the start: it may go then.
-    let file = token_file();
+    guarded_by(&token_file())
+}
+
+/// A server that reads its token from this file at each start.
+pub(crate) fn guarded_by(file: &NamedTempFile) -> TestServer {
     TestServer::with(|config| {
         config.supervisor.mode = SupervisorMode::Off;
         file.path()
@@ -42,7 +46,7 @@ fn guarded() -> TestServer {
 }
 
 /// Gives an order with the token.
-fn order(server: &TestServer, action: &str, body: &Value) -> Answer {
+pub(crate) fn order(server: &TestServer, action: &str, body: &Value) -> Answer {
     let token = format!("Authorization: Bearer {TOKEN}\r\n");
     post(
         server.address,
@@ -52,12 +56,12 @@ fn order(server: &TestServer, action: &str, body: &Value) -> Answer {
     )
 }
 
-fn body(answer: &Answer) -> Value {
+pub(crate) fn body(answer: &Answer) -> Value {
     serde_json::from_str(&answer.body).expect(&answer.body)
 }
 
 /// Checks that an answer is an error, in the shape that errors have; returns its words.
-fn error(answer: &Answer, status: u16, code: &str) -> String {
+pub(crate) fn error(answer: &Answer, status: u16, code: &str) -> String {
     assert_eq!(answer.status, status, "{}", answer.body);
     assert!(
         answer.head.contains("content-type: application/json"),
@@ -191,6 +195,19 @@ fn an_order_that_is_none_is_refused_by_name() {
         ("pin", json!({ "region": 1 }), "missing field `pinned`"),
         ("pin", json!({ "region": 1, "pinned": 1 }), "boolean"),
         ("split", json!([1]), "JSON object"),
+        ("dead/show", json!({}), "missing field `number`"),
+        ("dead/replay", json!({ "number": -1 }), "-1"),
+        (
+            "dead/list",
+            json!({ "number": 1 }),
+            "unknown field `number`",
+        ),
+        ("dead/drop", json!({}), "expected"),
+        (
+            "dead/drop",
+            json!({ "number": 1, "all": true }),
+            "expected value",
+        ),
     ] {
         let told = error(&order(&server, action, &order_is), 400, "bad_request");
         assert!(told.contains(words), "{action} {order_is}: {told}");

@@ -15,7 +15,7 @@ use crate::support::server::{eventually, get, post};
 use crate::support::wire::{Client, Codec};
 
 /// The example's binary, which `cargo test` builds beside this one.
-fn field() -> PathBuf {
+pub(crate) fn field() -> PathBuf {
     let tests = std::env::current_exe().unwrap();
     let path = tests
         .parent()

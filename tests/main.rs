@@ -16,6 +16,7 @@ mod admin;
 mod binary;
 mod commands;
 mod console;
+mod dead;
 mod drain;
 mod endpoints;
 mod flood;

@@ -92,6 +92,16 @@ impl<W: World> Runtime<W> {
         Hub::of_this_thread(&self.host)
     }
 
+    /// The world's state.
+    pub fn engine(&self) -> &Engine {
+        &self.host.engine
+    }
+
+    /// The world's rules.
+    pub fn world(&self) -> &W {
+        &self.host.world
+    }
+
     /// How things stand.
     pub fn status(&self) -> Status {
         let host = &*self.host;

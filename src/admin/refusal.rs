@@ -9,6 +9,7 @@ use actix_web::http::StatusCode;
 use actix_web::http::header::{CACHE_CONTROL, RETRY_AFTER, WWW_AUTHENTICATE};
 use actors::OrderError;
 use serde::Serialize;
+use world_data::DeadError;
 
 /// Why an order is not carried out. Nothing has changed then.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -96,7 +97,8 @@ impl Refusal {
         Self::new(
             StatusCode::NOT_FOUND,
             "unknown",
-            "there are POST /admin/move, /admin/split, /admin/merge and /admin/pin",
+            "there are POST /admin/move, split, merge, pin, dead/list, dead/show, dead/replay and \
+             dead/drop",
         )
     }
 
@@ -123,6 +125,17 @@ impl Refusal {
         answer.json(Body {
             error: Words { code, message },
         })
+    }
+}
+
+impl From<DeadError> for Refusal {
+    fn from(error: DeadError) -> Self {
+        let message = error.to_string();
+        match error {
+            DeadError::Unknown(_) => Self::new(StatusCode::NOT_FOUND, "unknown", message),
+            DeadError::NotReplayable(..) => Self::new(StatusCode::CONFLICT, "refused", message),
+            DeadError::Store(_) => Self::internal(),
+        }
     }
 }
 

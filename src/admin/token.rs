@@ -1,8 +1,8 @@
-//! Lives here: the operator's token: read from its file, compared.
+//! Lives here: the operator's token: read from its file, compared, shown to a server.
 //! Not here: who is asked for it (`admin`).
 //!
-//! Invariant: it is never written anywhere: not to the log, not to an answer, not to the
-//! configuration as printed.
+//! Invariant: it is never written anywhere but into an operator's own request: not to the log, not
+//! to an answer, not to the configuration as printed.
 
 use std::fs::File;
 use std::io::{self, Read};
@@ -25,7 +25,7 @@ const OTHERS: u32 = 0o077;
 const SCHEME: &[u8] = b"bearer ";
 
 /// The operator's token.
-pub(super) struct Token(Vec<u8>);
+pub(crate) struct Token(Vec<u8>);
 
 impl Token {
     /// Reads the token from the file, once; none when no file is named.
@@ -36,10 +36,23 @@ impl Token {
         if file.is_empty() {
             return Ok(None);
         }
-        let token = guarded(Path::new(file)).and_then(|text| Self::parse(&text));
-        token
+        Self::of_file(Path::new(file))
             .map(Some)
             .map_err(|why| ConfigError(format!("admin.token_file = \"{file}\": {why}")))
+    }
+
+    /// Reads the token from a file, for who gives orders.
+    ///
+    /// # Errors
+    /// As [`Token::read`].
+    pub(crate) fn of_file(file: &Path) -> Result<Self, String> {
+        guarded(file).and_then(|text| Self::parse(&text))
+    }
+
+    /// Writes it as the value of a header `Authorization`.
+    pub(crate) fn write_header(&self, into: &mut Vec<u8>) {
+        into.extend_from_slice(b"Bearer ");
+        into.extend_from_slice(&self.0);
     }
 
     fn parse(text: &[u8]) -> Result<Self, String> {

@@ -52,6 +52,8 @@ pub(crate) enum Command {
     Refuse(String),
     /// Panics.
     Panic,
+    /// Panics until counter 0 has been counted; then it counts it on, and tells the caller.
+    Brittle,
     /// Runs until its time is over.
     Spin,
     /// Ends the caller's session.
@@ -139,6 +141,12 @@ impl World for Yard {
             }
             Command::Refuse(words) => Err(Stop::refused(words.clone())),
             Command::Panic => panic!("a command of the tests panics"),
+            Command::Brittle => {
+                let counted = count(task, 0)?;
+                assert!(counted > 1, "a brittle command breaks");
+                task.send(who.session, Payload::new(counted));
+                Ok(counted.into())
+            }
             Command::Spin => loop {
                 task.position(you)?;
             },

@@ -292,6 +292,11 @@ impl Engine {
         Ok(engine)
     }
 
+    /// Whether there is a world in `dir`; which, and whether it can be opened, is not looked at.
+    pub fn is_made(dir: &Path) -> bool {
+        Store::is_made(dir)
+    }
+
     fn begin<W: World>(&self, world: &W) -> Result<(), OpenError> {
         self.shared.clock.advance(self.shared.options.start_ms);
         let outcome = self.worker().genesis(world);

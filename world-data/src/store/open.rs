@@ -48,6 +48,11 @@ struct Identity {
 }
 
 impl Store {
+    /// Whether there is a store in `dir`.
+    pub(crate) fn is_made(dir: &Path) -> bool {
+        dir.join(STORE).is_dir()
+    }
+
     /// Opens the store of `world` in `dir`, or makes it, cut into `regions`, if the folder is empty
     /// or not there. `store_bytes` is the address space reserved; it grows when it is needed.
     ///
