@@ -75,11 +75,14 @@ impl Config {
         let supervisor = &self.supervisor;
         let (hot, cool) = (supervisor.hot_load, supervisor.cool_load);
         below(("supervisor.cool_load", cool), ("supervisor.hot_load", hot))?;
+        // The halves of what was split must not be merged again.
         let (split, merge) = (supervisor.split_load, supervisor.merge_load);
-        below(
-            ("supervisor.merge_load", merge),
-            ("supervisor.split_load", split),
-        )?;
+        if merge * 2.0 > split {
+            return Err(ConfigError(format!(
+                "supervisor.merge_load = {merge}: allowed is up to half of \
+                 supervisor.split_load = {split}"
+            )));
+        }
         let (over, under) = (self.ladder.over_load, self.ladder.under_load);
         below(("ladder.under_load", under), ("ladder.over_load", over))?;
         let address = self.address()?;

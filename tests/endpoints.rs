@@ -92,7 +92,7 @@ fn the_status_has_its_shape() {
     assert_eq!(host["sessions"], json!({ "connected": 1, "away": 0 }));
     let workers = host["workers"].as_array().unwrap();
     assert_eq!(workers.len(), 2);
-    assert_eq!(keys(&workers[0]), ["load", "worker"]);
+    assert_eq!(keys(&workers[0]), ["fresh", "load", "worker"]);
     assert_eq!(keys(&host["supervisor"]), ["changes", "mode"]);
     assert_eq!(
         (&host["supervisor"]["mode"], &host["tick_hz"]),

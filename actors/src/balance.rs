@@ -19,6 +19,7 @@ mod relief;
 mod splits;
 #[cfg(test)]
 mod tests;
+mod together;
 
 use std::time::Duration;
 
@@ -112,6 +113,8 @@ pub(crate) enum Cause {
     ThreadHot,
     /// One region alone takes over half a thread.
     RegionHot,
+    /// Regions act over their border from two threads.
+    Border,
     /// Neighbours have next to nothing to do.
     Cold,
     /// An operator asked for it.
@@ -126,6 +129,7 @@ impl Cause {
         match self {
             Self::ThreadHot => "thread_hot",
             Self::RegionHot => "region_hot",
+            Self::Border => "border",
             Self::Cold => "cold",
             Self::Manual => "manual",
             Self::Undo => "undo",
@@ -262,6 +266,9 @@ impl Balancer {
             let legs = moves::plan(&picture, &self.memory);
             self.mode.found(!legs.is_empty(), &picture);
             take(moves::propose(&picture, legs, &free_now));
+        }
+        if !self.mode.hot {
+            take(together::propose(&picture, &self.memory));
         }
         take(merges::propose(&picture, &self.memory, self.mode.hot));
 

@@ -73,7 +73,7 @@ pub struct ChangeStatus {
     pub at_ms: u64,
     /// `move`, `split` or `merge`.
     pub change: &'static str,
-    /// `thread_hot`, `region_hot`, `cold`, `manual` or `undo`.
+    /// `thread_hot`, `region_hot`, `border`, `cold`, `manual` or `undo`.
     pub cause: &'static str,
     /// The regions that it is about.
     pub regions: Vec<RegionId>,

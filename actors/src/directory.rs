@@ -44,11 +44,16 @@ pub(crate) struct HubDoor<W: World> {
     census: Mutex<Census>,
 }
 
+/// Cells in view of sessions whose entity is in another region: by that region and the cells'.
+pub(crate) type Looks = FxHashMap<(RegionId, RegionId), usize>;
+
 /// A hub's sessions with a socket, counted once per second.
 #[derive(Debug, Default)]
 pub(crate) struct Census {
     /// By region.
     pub(crate) sessions: FxHashMap<RegionId, usize>,
+    /// What they see of other regions.
+    pub(crate) looks: Looks,
     /// Where their entities are: x and y of each, in metres.
     pub(crate) people: Vec<f32>,
 }
@@ -129,6 +134,17 @@ impl<W: World> Directory<W> {
         for hub in self.hubs.read().iter() {
             for (region, count) in &hub.census.lock().sessions {
                 *all.entry(*region).or_default() += count;
+            }
+        }
+        all
+    }
+
+    /// What sessions see of regions that their entity is not in.
+    pub(crate) fn looks(&self) -> Looks {
+        let mut all = Looks::default();
+        for hub in self.hubs.read().iter() {
+            for (pair, cells) in &hub.census.lock().looks {
+                *all.entry(*pair).or_default() += cells;
             }
         }
         all

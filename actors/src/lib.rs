@@ -12,6 +12,7 @@
 
 mod accounts;
 mod balance;
+mod border;
 pub mod bucket;
 mod changes;
 mod clock;

@@ -212,6 +212,7 @@ impl<W: World> Region<W> {
         let figures = &self.handle.figures;
         let counts = self.worker.borrow_mut().observe(self.handle.id, |scene| {
             *figures.weights.lock() = scene.weights();
+            figures.held_with(scene.take_tasks_with());
             scene.counts()
         })?;
         self.handle
@@ -226,13 +227,13 @@ impl<W: World> Region<W> {
     }
 }
 
-/// Counts who crossed to other regions; now and then notes where the load lies and, when somebody
-/// wants to see them, where entities are.
+/// Counts who crossed to other regions; now and then notes tasks over others, where the load lies
+/// and, when somebody wants to see them, where entities are.
 fn survey<W: World>(
     handle: &RegionHandle<W>,
     host: &Host<W>,
     interval: Interval,
-    scene: &Scene<'_>,
+    scene: &mut Scene<'_>,
     surveys: bool,
 ) {
     let left = scene.gone().iter().filter_map(|gone| gone.to);
@@ -246,6 +247,7 @@ fn survey<W: World>(
     if !surveys {
         return;
     }
+    handle.figures.held_with(scene.take_tasks_with());
     *handle.figures.weights.lock() = scene.weights();
     let wanted = host.dots_until.load(Ordering::Relaxed) > host.engine.clock().now_ms();
     let mut dots = Vec::new();

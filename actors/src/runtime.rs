@@ -107,7 +107,11 @@ impl<W: World> Runtime<W> {
         let host = &*self.host;
         let placement = host.directory.placement();
         let mut workers: Vec<WorkerStatus> = (0..host.settings.workers.max(1))
-            .map(|worker| WorkerStatus { worker, load: 0.0 })
+            .map(|worker| WorkerStatus {
+                worker,
+                load: 0.0,
+                fresh: 0.0,
+            })
             .collect();
         let sessions = host.directory.sessions_by_region();
         let mut regions = Vec::with_capacity(placement.regions.len());
@@ -115,11 +119,15 @@ impl<W: World> Runtime<W> {
             let figures = &region.figures;
             let worker = region.worker();
             workers[worker].load += figures.load();
+            workers[worker].fresh += figures.fresh();
             let pause = figures.pause_micros.load(Ordering::Relaxed);
             let border = figures.border.lock();
-            let border = border.iter().map(|(region, rate)| BorderStatus {
+            let border = border.iter().map(|(region, traffic)| BorderStatus {
                 region: *region,
-                rate: *rate,
+                rate: traffic.rate(),
+                tasks: traffic.tasks,
+                crossings: traffic.crossings,
+                subscriptions: traffic.subscriptions,
             });
             regions.push(RegionStatus {
                 id: region.id,

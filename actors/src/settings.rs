@@ -22,6 +22,9 @@ pub struct Settings {
     pub merge_load: f64,
     /// What is done where a crowd can't be cut.
     pub ladder: LadderSettings,
+    /// The share of a thread that acting over borders from another thread must cost a region before
+    /// it is moved to its neighbours'.
+    pub border_load: f64,
     /// Ticks of a region, and frames of a session, per second.
     pub tick_hz: u32,
     /// Work that may wait in one region; above, it is handed back and sockets are not read.
@@ -90,6 +93,7 @@ impl Default for Settings {
             split_load: 0.5,
             merge_load: 0.2,
             ladder: LadderSettings::default(),
+            border_load: 0.05,
             tick_hz: 20,
             queue_limit: 4096,
             window: 64,

@@ -37,6 +37,8 @@ pub struct WorkerStatus {
     pub worker: usize,
     /// Busy time per second of its regions, smoothed, 0..1.
     pub load: f64,
+    /// The same in the newest second alone.
+    pub fresh: f64,
 }
 
 /// One region.
@@ -91,13 +93,19 @@ pub struct BusyStatus {
     pub sending: f64,
 }
 
-/// Traffic between two regions.
+/// Traffic between two regions, both ways, smoothed; both tell the same of it.
 #[derive(Debug, Clone, Copy, Serialize)]
 pub struct BorderStatus {
     /// The other one.
     pub region: RegionId,
-    /// Crossings and tasks over both, per second.
+    /// All of it as the supervisor weighs it: tasks, and a twentieth of the subscriptions.
     pub rate: f64,
+    /// Committed tasks that held both, per second; crossings are among them.
+    pub tasks: f64,
+    /// Entities that went from one to the other, per second.
+    pub crossings: f64,
+    /// Cells of the one in view of sessions whose entity is in the other.
+    pub subscriptions: f64,
 }
 
 /// Where entities are, for a map to look at.

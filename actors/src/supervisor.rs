@@ -4,6 +4,7 @@
 //!
 //! Invariant: a region whose actor has died has a new one within a second, with the same queue.
 
+mod borders;
 mod easing;
 mod gauges;
 mod steering;
@@ -15,10 +16,11 @@ use std::time::Duration;
 use actix::{Actor, ActorContext, AsyncContext, Context, StreamHandler};
 use futures_util::stream::{self, Stream};
 use metrics::gauge;
-use rustc_hash::FxHashMap;
+use rustc_hash::{FxHashMap, FxHashSet};
 use tokio::time::{Instant, MissedTickBehavior, interval};
 use world_data::{RegionId, World};
 
+use self::borders::{BorderGauges, Borders};
 use self::easing::Easing;
 use self::gauges::Gauges;
 use self::steering::Steering;
@@ -38,7 +40,9 @@ const SMOOTHING: f64 = 0.3;
 pub(crate) struct Supervisor<W: World> {
     host: Arc<Host<W>>,
     regions: FxHashMap<RegionId, Measured>,
+    borders: Borders,
     gauges: Gauges,
+    border_gauges: BorderGauges,
     steering: Steering<W>,
     easing: Easing<W>,
     measured: Instant,
@@ -53,8 +57,6 @@ struct Measured {
     /// The share of a thread that it took since the last look, and would have taken if time were
     /// not slowed down.
     fresh: Fresh,
-    /// Crossings per second to other regions, smoothed.
-    border: FxHashMap<RegionId, f64>,
 }
 
 /// Shares of a thread, of the time since the last look.
@@ -78,7 +80,9 @@ struct Measure;
 impl<W: World> Supervisor<W> {
     pub(crate) fn new(host: Arc<Host<W>>) -> Self {
         Self {
+            borders: Borders::default(),
             gauges: Gauges::new(host.workers().len()),
+            border_gauges: BorderGauges::new(),
             steering: Steering::new(Arc::clone(&host)),
             easing: Easing::new(Arc::clone(&host)),
             host,
@@ -129,8 +133,8 @@ impl<W: World> Supervisor<W> {
             return;
         }
         let placement = self.host.directory.placement();
-        let living = |id: &RegionId| placement.find(*id).is_some();
-        self.regions.retain(|id, _| living(id));
+        let living: FxHashSet<_> = placement.regions.iter().map(|region| region.id).collect();
+        self.regions.retain(|id, _| living.contains(id));
         for region in &placement.regions {
             let known = self.regions.entry(region.id).or_default();
             known.measure(&region.figures, elapsed);
@@ -138,7 +142,10 @@ impl<W: World> Supervisor<W> {
                 .fresh
                 .dilate(region.dilation(&self.host.settings.ladder));
         }
-        self.gauges.show(&placement.regions);
+        let looks = self.host.directory.looks();
+        self.borders.measure(&placement, &living, looks, elapsed);
+        self.gauges.show(&placement.regions, &living);
+        self.border_gauges.show(&self.borders, &placement);
         self.show_counts(placement.regions.len());
         drop(placement);
         let fresh = |id| {
@@ -183,18 +190,7 @@ impl Measured {
         }
         self.fresh.all = self.fresh.all.min(1.0);
         self.fresh.ticks = self.fresh.ticks.min(1.0);
-        let mut counted = figures.take_crossings();
-        for id in self.border.keys() {
-            counted.entry(*id).or_default();
-        }
-        for (id, count) in counted {
-            let rate = self.border.entry(id).or_default();
-            *rate = smooth(*rate, count as f64 / elapsed);
-        }
-        self.border.retain(|_, rate| *rate > 0.01);
-        let mut border: Vec<_> = self.border.iter().map(|(id, rate)| (*id, *rate)).collect();
-        border.sort_unstable_by_key(|(id, _)| *id);
-        *figures.border.lock() = border;
+        figures.set_fresh(self.fresh.all);
     }
 }
 

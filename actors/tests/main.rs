@@ -6,6 +6,7 @@
     reason = "a test that unwraps shows where it failed"
 )]
 
+mod borders;
 mod changes;
 mod client;
 mod commands;

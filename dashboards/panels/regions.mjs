@@ -160,12 +160,12 @@ const changed = row(
     queries: [[pause(1)]],
   }),
   stat("Stirred", {
-    description: "Changes per worker that the supervisor made in five minutes because of heat, worst host. A crowd asks for about 6; over 20 it flaps.",
+    description: "Changes per worker that the supervisor made in five minutes because of heat or border traffic, worst host. A crowd asks for about 6; over 20 it flaps.",
     decimals: 0,
     steps: [["green"], ["orange", 16], ["red", 20]],
     queries: [
       [
-        `max(${changes('cause=~"thread_hot|region_hot|undo",outcome="made"', "instance", "5m")} / on (instance) count by (instance) (${of("brightstar_worker_load")}))`,
+        `max(${changes('cause=~"thread_hot|region_hot|border|undo",outcome="made"', "instance", "5m")} / on (instance) count by (instance) (${of("brightstar_worker_load")}))`,
       ],
     ],
   }),
@@ -176,7 +176,7 @@ const changed = row(
   }),
   lines("Changes by cause", {
     description:
-      "Changes made per minute. thread_hot: a worker was relieved; region_hot: one region was too much; cold: neighbours had little to do; undo: a change had made ticks later.",
+      "Changes made per minute. thread_hot: a worker was relieved; region_hot: one region was too much; border: regions acted over their border from two workers; cold: neighbours had little to do; undo: a change had made ticks later.",
     queries: [[changesPerMinute("cause"), "{{cause}}"]],
   }),
   lines("Changes by outcome", {
@@ -267,8 +267,40 @@ const ticks = row(
   }),
 );
 
+/** Traffic between regions of one kind, by whether the two run on one worker. */
+function border(kind) {
+  return ["one", "two"].map((threads) => [
+    sum(of("brightstar_border_traffic", `kind="${kind}",threads="${threads}"`)),
+    threads === "one" ? "within a worker" : "between workers",
+  ]);
+}
+
+const THREADS = { "within a worker": "blue", "between workers": "orange" };
+
 const borders = row(
   "Over the borders",
+  lines("Tasks between regions", {
+    description: "Committed tasks per second that held two regions, for each pair. Between workers they wait for each other; the supervisor brings regions together that have many.",
+    unit: "ops",
+    colors: THREADS,
+    queries: border("tasks"),
+  }),
+  lines("Crossings", {
+    description: "Entities per second that went from one region to another.",
+    unit: "ops",
+    colors: THREADS,
+    queries: border("crossings"),
+  }),
+  lines("Seen over borders", {
+    description: "Cells in view of sessions whose entity is in another region.",
+    colors: THREADS,
+    queries: border("subscriptions"),
+  }),
+  lines("Border traffic by region", {
+    description: "Each region's traffic with all others, as the supervisor weighs it: tasks per second, and a twentieth of the cells seen. A pair counts at both.",
+    stack: true,
+    queries: [[`${living("brightstar_region_border_traffic")} > 0`, "region {{region}}"]],
+  }),
   lines("Tasks over several regions", {
     description: "Share of committed tasks of each kind that held more than one region.",
     unit: "percentunit",

@@ -63,6 +63,7 @@ impl Config {
             split_load: supervisor.split_load,
             merge_load: supervisor.merge_load,
             ladder: self.ladder_settings(),
+            border_load: supervisor.border_load,
             tick_hz: regions.tick_hz,
             queue_limit: regions.queue_limit,
             window: sessions.window,

@@ -105,8 +105,11 @@ section! {
         cool_load: f64 = 0.6, in 0.01..=1.0;
         /// Load of a single region from which on it is split.
         split_load: f64 = 0.5, in 0.01..=1.0;
-        /// Load of two neighbours together below which they are merged; below `split_load`.
+        /// Load of two neighbours together below which they are merged; up to half of `split_load`.
         merge_load: f64 = 0.2, in 0.0..=1.0;
+        /// Share of a thread that a region must cost by acting over its borders from another thread
+        /// than its neighbours, before it is moved to theirs. One such task costs 20 µs more.
+        border_load: f64 = 0.05, in 0.0001..=1.0;
     }
 }
 

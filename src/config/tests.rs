@@ -157,8 +157,8 @@ fn ranges_are_checked_and_named() {
             "supervisor.cool_load = 0.7: allowed is below supervisor.hot_load = 0.7",
         ),
         (
-            "[supervisor]\nmerge_load = 0.5",
-            "supervisor.merge_load = 0.5: allowed is below supervisor.split_load = 0.5",
+            "[supervisor]\nmerge_load = 0.3",
+            "supervisor.merge_load = 0.3: allowed is up to half of supervisor.split_load = 0.5",
         ),
         (
             "[ladder]\nunder_load = 0.9",

@@ -3,13 +3,13 @@
 
 import { Spark } from "./charts.js";
 import { PARTS, thread } from "./palette.js";
-import { count, milliseconds, mode, passed, percent, rate, ratio } from "./words.js";
+import { border, count, milliseconds, mode, passed, percent, ratio } from "./words.js";
 
 /** A spread above this is one that the supervisor works on. */
 const SPREAD_HIGH = 1.25;
 const TICK_MS = 50;
 /** Borders listed for a region. */
-const MOST_NEIGHBOURS = 4;
+const MOST_NEIGHBOURS = 3;
 
 const $ = (id) => document.getElementById(id);
 
@@ -98,7 +98,7 @@ export class RegionFigures {
     $("f-lateness").classList.toggle("high", region.lateness > TICK_MS);
     $("f-dilation").classList.toggle("high", region.dilation < 1);
     const busiest = region.border.slice(0, MOST_NEIGHBOURS);
-    setText($("f-border"), busiest.map((one) => `${one.region}: ${rate(one.rate)}`).join("   ") || "none");
+    setText($("f-border"), busiest.map(border).join("\n") || "none");
   }
 
   #load({ load, busy }) {

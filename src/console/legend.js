@@ -19,7 +19,7 @@ export class Legend {
     const threads = alike(workers.map(({ worker }) => worker)).map((same) => marked(`thread ${same.join(", ")}`, thread(same[0])));
     place.replaceChildren(...threads, scale(workers[0]?.worker ?? 0));
     if (map.cells > 0) place.append(marked("person", "#ffffff", "dot"), marked("other entity", "#8e968a", "dot"));
-    place.append(marked("border traffic", "#c3cad6", "stroke"));
+    place.append(marked("border traffic (dashed: within a thread)", "#c3cad6", "stroke"));
     if (pinned) place.append(element("span", "key", "● pinned"));
     document.getElementById("no-map").hidden = map.cells > 0;
   }

@@ -155,7 +155,7 @@ export class RegionMap {
     ctx.fill();
   }
 
-  /** An arc per border with traffic, from middle to middle: the wider the more goes over. */
+  /** An arc per border with traffic, from middle to middle: the wider the more goes over; dashed where one thread runs both. */
   #paintTraffic(ctx) {
     const { left, top, block, em } = this.box;
     ctx.lineCap = "round";
@@ -168,11 +168,14 @@ export class RegionMap {
       ctx.strokeStyle = TRAFFIC;
       ctx.globalAlpha = 0.25 + 0.55 * part;
       ctx.lineWidth = Math.max(0.6, WIDEST * part ** 1.6 * (em / 16));
+      const regions = this.state.regions;
+      ctx.setLineDash(regions[a].worker === regions[b].worker ? [0.45 * em, 0.75 * em] : []);
       ctx.beginPath();
       ctx.moveTo(ax, ay);
       ctx.quadraticCurveTo((ax + bx) / 2 + (ay - by) * bend, (ay + by) / 2 + (bx - ax) * bend, bx, by);
       ctx.stroke();
     }
+    ctx.setLineDash([]);
     ctx.globalAlpha = 1;
   }
 

@@ -27,6 +27,14 @@ export const ratio = (value) => (value === null ? NONE : value.toFixed(2));
 /** `0.4 /s`, `42 /s`. */
 export const rate = (value) => `${value < 9.95 ? value.toFixed(1) : count(value)}${GAP}/s`;
 
+/** What goes over the border to one region: `7: 12 /s, 3.1 /s cross, 40 cells seen`. */
+export function border({ region, rate: all, tasks, crossings = 0, subscriptions = 0 }) {
+  const parts = [rate(tasks ?? all)];
+  if (crossings >= 0.05) parts.push(`${rate(crossings)} cross`);
+  if (subscriptions >= 0.5) parts.push(`${count(subscriptions)} cells seen`);
+  return `${region}: ${parts.join(", ")}`;
+}
+
 const UNITS = [["d", 86_400], ["h", 3_600], ["min", 60], ["s", 1]];
 
 /** A time that has passed, in its two largest units: `2 h 13 min`, `45 s`. */
@@ -48,7 +56,7 @@ export function ago(seconds) {
   return `${Math.floor(seconds / size)}${GAP}${name} ago`;
 }
 
-const CAUSES = { thread_hot: "thread hot", region_hot: "region hot", cold: "cold", manual: "by hand", undo: "undo" };
+const CAUSES = { thread_hot: "thread hot", region_hot: "region hot", border: "border traffic", cold: "cold", manual: "by hand", undo: "undo" };
 const STATES = {
   observed: "only observed", running: "running", done: "done", kept: "kept", undone: "undone", failed: "failed",
 };

@@ -121,9 +121,20 @@ const CHANGES: &[Label] = &[
     CHANGE,
     label(
         "cause",
-        &["thread_hot", "region_hot", "cold", "manual", "undo"],
+        &[
+            "thread_hot",
+            "region_hot",
+            "border",
+            "cold",
+            "manual",
+            "undo",
+        ],
     ),
     label("outcome", &["made", "failed", "observed"]),
+];
+const BORDER: &[Label] = &[
+    label("kind", &["tasks", "crossings", "subscriptions"]),
+    label("threads", &["one", "two"]),
 ];
 const BUILD: &[Label] = &[label("version", &[]), label("world", &[])];
 
@@ -174,6 +185,8 @@ pub const ALL: &[Metric] = &[
     metric("brightstar_region_queue", Gauge, Unit::Count, REGION, "work waiting"),
     metric("brightstar_regions", Gauge, Unit::Count, &[], "regions on this host"),
     metric("brightstar_worker_load", Gauge, Unit::Count, WORKER, "busy time per second over its regions, 0..1"),
+    metric("brightstar_border_traffic", Gauge, Unit::Count, BORDER, "what goes between regions, by whether the two run on one worker: committed tasks over both and entities that crossed, per second, smoothed; cells in view of sessions whose entity is in another region"),
+    metric("brightstar_region_border_traffic", Gauge, Unit::Count, REGION, "the region's traffic with all others, as the supervisor weighs it: tasks per second, and a twentieth of the cells seen"),
     metric("brightstar_partition_changes_total", Counter, Unit::Count, CHANGES, "moves, splits and merges of regions; observed: what the supervisor would have done"),
     metric("brightstar_change_pause_seconds", Histogram, Unit::Seconds, CHANGED, "how long the regions of a change that was made ran nothing"),
     metric("brightstar_changes_running", Gauge, Unit::Count, &[], "changes of regions under way"),

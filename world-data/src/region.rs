@@ -70,6 +70,9 @@ pub(crate) struct State {
     /// Homes that an entity left by a lazy write.
     lazy_left: Vec<Home>,
     pub(crate) feed: Feed,
+    /// Tasks that held this region and that one, since they were last asked for; each is noted at
+    /// one of the two. Its entries are the regions there were since then, at most.
+    pub(crate) tasks_with: FxHashMap<RegionId, u64>,
     entities: usize,
     /// The region is no more: look into the table again.
     pub(crate) retired: bool,

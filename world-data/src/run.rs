@@ -5,6 +5,7 @@
 //! Invariant: after `undo` every region held is exactly as the run found it, but for homes that
 //! were read from LMDB meanwhile.
 
+mod pairs;
 mod settle;
 
 use std::collections::BTreeMap;

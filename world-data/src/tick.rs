@@ -402,6 +402,12 @@ impl Scene<'_> {
         weights
     }
 
+    /// How many committed tasks held this region and each other one since the last call. Each is
+    /// told of by one of the two regions; tasks over very many regions are not.
+    pub fn take_tasks_with(&mut self) -> FxHashMap<RegionId, u64> {
+        std::mem::take(&mut self.state.tasks_with)
+    }
+
     /// Live objects and live entities in the region.
     pub fn counts(&self) -> (usize, usize) {
         (self.state.size().0, self.state.entities())

@@ -285,6 +285,9 @@ fn finish<R>(
         None => {}
     }
     let regions = on.held.len() as u32;
+    if regions > 1 && fault.is_none() {
+        on.note_pairs();
+    }
     let epoch = on.commit(call.class);
     Report {
         attempts,

@@ -29,6 +29,7 @@ mod guarantees;
 mod history;
 mod model;
 mod on_engine;
+mod pairs;
 mod palette;
 mod programs;
 mod properties;

@@ -21,6 +21,9 @@ pub(crate) struct Policy {
     /// What one unit of border traffic per second costs when it crosses threads, as a share of a
     /// thread: the time in seconds that it takes more than within a thread.
     pub(crate) border_weight: f64,
+    /// What acting over borders from two threads must cost a region before it is brought to its
+    /// neighbours' thread for that alone, as a share of a thread.
+    pub(crate) border_over: f64,
     /// How long a region that was moved stays where it is.
     pub(crate) cooldown: Duration,
     /// How long a region does not go back to a worker that it left, and a cut that was made stays.
@@ -61,6 +64,7 @@ impl Default for Policy {
             min_gain: 0.05,
             move_cost: 0.01,
             border_weight: 20e-6,
+            border_over: 0.05,
             cooldown: Duration::from_secs(10),
             no_return: Duration::from_mins(1),
             split_over: 0.5,

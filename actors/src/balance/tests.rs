@@ -8,4 +8,5 @@ mod properties;
 mod recorded;
 mod rules;
 mod sim;
+mod talking;
 mod wandering;

@@ -100,8 +100,14 @@ impl<W: World> HubCore<W> {
             let Some(at) = at.filter(|_| session.socket.is_some()) else {
                 continue;
             };
-            let region = placement.at(self.host.map.cell_at(at)).id;
+            let here = placement.index(self.host.map.cell_at(at));
+            let region = placement.regions[here].id;
             *census.sessions.entry(region).or_default() += 1;
+            let inside = placement.interval(here);
+            for cell in session.sight.cells().filter(|cell| !inside.contains(*cell)) {
+                let pair = (region, placement.at(cell).id);
+                *census.looks.entry(pair).or_default() += 1;
+            }
             census.people.extend([at.x as f32, at.y as f32]);
         }
         self.door.counted(census);

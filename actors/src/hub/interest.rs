@@ -81,6 +81,11 @@ impl Sight {
         self.cells.len()
     }
 
+    /// The cells in view.
+    pub(crate) fn cells(&self) -> impl Iterator<Item = Home> {
+        self.cells.iter().map(|seen| seen.cell)
+    }
+
     /// Follows the entity to `at`; returns the cells that the client is to forget.
     pub(crate) fn follow(
         &mut self,

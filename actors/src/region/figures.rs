@@ -9,6 +9,8 @@ use parking_lot::Mutex;
 use rustc_hash::FxHashMap;
 use world_data::{Home, RegionId};
 
+use crate::border::{Counts, Traffic};
+
 /// Ticks whose lateness is remembered: two seconds at 20 Hz, as the balancer wants it.
 const LATENESS_KEPT: usize = 40;
 
@@ -47,8 +49,8 @@ pub(crate) struct Figures {
     loads: [AtomicU64; 4],
     /// How late the newest ticks began, in microseconds.
     lateness: Mutex<VecDeque<u32>>,
-    /// Crossings to other regions, so far.
-    crossings: Mutex<FxHashMap<RegionId, u64>>,
+    /// What went over to other regions since the supervisor last asked.
+    counted: Mutex<FxHashMap<RegionId, Counts>>,
     /// The load of each cell, in any unit.
     pub(crate) weights: Mutex<Vec<(Home, f64)>>,
     /// Where entities are, when somebody wants to see: x and y of each.
@@ -57,8 +59,10 @@ pub(crate) struct Figures {
     pub(crate) pause_micros: AtomicU64,
     /// Where it stands on the ladder; the supervisor's to write.
     pub(crate) rung: AtomicUsize,
-    /// Crossings per second, smoothed; the supervisor's to write.
-    pub(crate) border: Mutex<Vec<(RegionId, f64)>>,
+    /// Its traffic with each other region that it has any with; the supervisor's to write.
+    pub(crate) border: Mutex<Vec<(RegionId, Traffic)>>,
+    /// Busy time in the newest second, as the bits of an `f64`; the supervisor's to write.
+    fresh: AtomicU64,
 }
 
 impl Figures {
@@ -110,17 +114,37 @@ impl Figures {
         Duration::from_micros(all.last().copied().unwrap_or(0).into())
     }
 
+    /// The share of a thread that it took in the newest second.
+    pub(crate) fn fresh(&self) -> f64 {
+        f64::from_bits(self.fresh.load(Ordering::Relaxed))
+    }
+
+    pub(crate) fn set_fresh(&self, load: f64) {
+        self.fresh.store(load.to_bits(), Ordering::Relaxed);
+    }
+
     /// Counts entities that went to other regions.
     pub(crate) fn crossed(&self, to: impl IntoIterator<Item = RegionId>) {
-        let mut crossings = self.crossings.lock();
+        let mut counted = self.counted.lock();
         for region in to {
-            *crossings.entry(region).or_default() += 1;
+            counted.entry(region).or_default().crossings += 1;
         }
     }
 
-    /// Takes the crossings counted since the last call.
-    pub(crate) fn take_crossings(&self) -> FxHashMap<RegionId, u64> {
-        std::mem::take(&mut self.crossings.lock())
+    /// Counts tasks that held this region and others.
+    pub(crate) fn held_with(&self, others: FxHashMap<RegionId, u64>) {
+        if others.is_empty() {
+            return;
+        }
+        let mut counted = self.counted.lock();
+        for (region, tasks) in others {
+            counted.entry(region).or_default().tasks += tasks;
+        }
+    }
+
+    /// Takes what was counted since the last call.
+    pub(crate) fn take_border(&self) -> FxHashMap<RegionId, Counts> {
+        std::mem::take(&mut self.counted.lock())
     }
 }
 

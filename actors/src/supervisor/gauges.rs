@@ -4,7 +4,7 @@ use std::sync::Arc;
 use std::sync::atomic::Ordering;
 
 use metrics::{Gauge, gauge};
-use rustc_hash::FxHashMap;
+use rustc_hash::{FxHashMap, FxHashSet};
 use world_data::{RegionId, World};
 
 use crate::region::RegionHandle;
@@ -21,6 +21,7 @@ struct OfRegion {
     objects: Gauge,
     entities: Gauge,
     queue: Gauge,
+    border: Gauge,
 }
 
 impl Gauges {
@@ -33,9 +34,13 @@ impl Gauges {
     }
 
     /// Shows what the regions' figures say.
-    pub(super) fn show<W: World>(&mut self, regions: &[Arc<RegionHandle<W>>]) {
+    pub(super) fn show<W: World>(
+        &mut self,
+        regions: &[Arc<RegionHandle<W>>],
+        living: &FxHashSet<RegionId>,
+    ) {
         self.regions.retain(|id, gauges| {
-            let lives = regions.iter().any(|region| region.id == *id);
+            let lives = living.contains(id);
             if !lives {
                 gauges.clear();
             }
@@ -62,6 +67,13 @@ impl Gauges {
                 .entities
                 .set(count(figures.entities.load(Ordering::Relaxed)));
             gauges.queue.set(count(region.waiting()));
+            let border = figures.border.lock();
+            gauges.border.set(
+                border
+                    .iter()
+                    .map(|(_, traffic)| traffic.rate())
+                    .sum::<f64>(),
+            );
         }
         for (gauge, load) in self.workers.iter().zip(loads) {
             gauge.set(load);
@@ -77,7 +89,8 @@ impl OfRegion {
             load: load_of(id, worker),
             objects: gauge!("brightstar_region_objects", "region" => region.clone()),
             entities: gauge!("brightstar_region_entities", "region" => region.clone()),
-            queue: gauge!("brightstar_region_queue", "region" => region),
+            queue: gauge!("brightstar_region_queue", "region" => region.clone()),
+            border: gauge!("brightstar_region_border_traffic", "region" => region),
         }
     }
 
@@ -90,7 +103,15 @@ impl OfRegion {
     }
 
     fn clear(&self) {
-        for gauge in [&self.load, &self.objects, &self.entities, &self.queue] {
+        let Self {
+            worker: _,
+            load,
+            objects,
+            entities,
+            queue,
+            border,
+        } = self;
+        for gauge in [load, objects, entities, queue, border] {
             gauge.set(0.0);
         }
     }

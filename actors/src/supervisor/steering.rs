@@ -15,6 +15,7 @@ use tokio::time::Instant;
 use world_data::{Home, RegionId, World};
 
 use crate::balance::{Balancer, Cause, Change, Cut, Decision, Policy, RegionLoad, Snapshot};
+use crate::border::Traffic;
 use crate::changes::{ChangeState, ChangeStatus, Order, OrderError, SupervisorMode};
 use crate::host::Host;
 use crate::region::{RegionHandle, Todo};
@@ -59,6 +60,7 @@ impl<W: World> Steering<W> {
             cool: settings.cool_load,
             split_over: settings.split_load,
             merge_under: settings.merge_load,
+            border_over: settings.border_load,
             ..Policy::default()
         };
         Self {
@@ -112,7 +114,11 @@ impl<W: World> Steering<W> {
                 fresh: fresh(region.id),
                 pinned: region.pinned.load(Ordering::Relaxed),
                 cut: Cut::best(interval, &figures.weights.lock()),
-                border: figures.border.lock().clone(),
+                border: {
+                    let border = figures.border.lock();
+                    let rate = |(id, traffic): &(RegionId, Traffic)| (*id, traffic.rate());
+                    border.iter().map(rate).collect()
+                },
             }
         };
         let regions: Vec<_> = placement.list().map(load).collect();

@@ -130,7 +130,7 @@ export class MockWorld {
     const load = COST.base + region.people * COST.person + region.others * COST.other + behind * waves;
     region.load += (load * (0.92 + this.random() * 0.16) - region.load) * 0.2;
     region.behind = behind;
-    region.border = [...region.near].map(([id, n]) => ({ region: id, rate: Math.round(n * 14) / 10 }));
+    region.border = [...region.near].map(([id, n]) => ({ region: id, rate: Math.round(n * 14) / 10, tasks: n * 1.1, crossings: n * 0.4, subscriptions: n * 6 }));
     const thread = this.#loads()[region.worker];
     const late = 1.5 + region.load * 24 + Math.max(0, thread - 0.75) * 190 * this.random();
     region.lateness += (late - region.lateness) * 0.3;

@@ -25,6 +25,12 @@ test("numbers, rates and ratios", () => {
   check(words.ratio, [[null, "–"], [1.0842, "1.08"]]);
 });
 
+test("traffic with a neighbour", () => check(words.border, [
+  [{ region: 7, rate: 14, tasks: 12.2, crossings: 3.14, subscriptions: 40 }, "7: 12 /s, 3.1 /s cross, 40 cells seen"],
+  [{ region: 7, rate: 12.2, tasks: 12.2, crossings: 0.01, subscriptions: 0 }, "7: 12 /s"],
+  [{ region: 7, rate: 5 }, "7: 5.0 /s"],
+]));
+
 test("changes, for eyes", () => check(words.change, [
   [{ change: "move", regions: [12], became: [12], from_worker: 0, to_worker: 1 }, "Move 12: thread 0 → 1"],
   [{ change: "move", regions: [12], from_worker: null, to_worker: 1 }, "Move 12: thread ? → 1"],
@@ -40,7 +46,7 @@ test("changes, for ears", () => check(words.spoken, [
 ]));
 
 test("every cause and state of the server has its words, and a new one is shown as it is", () => {
-  check(words.cause, [["thread_hot", "thread hot"], ["region_hot", "region hot"], ["cold", "cold"], ["manual", "by hand"], ["undo", "undo"], ["new_one", "new_one"]]);
+  check(words.cause, [["thread_hot", "thread hot"], ["region_hot", "region hot"], ["border", "border traffic"], ["cold", "cold"], ["manual", "by hand"], ["undo", "undo"], ["new_one", "new_one"]]);
   check(words.state, [["observed", "only observed"], ["running", "running"], ["done", "done"], ["kept", "kept"], ["undone", "undone"], ["failed", "failed"], ["odd", "odd"]]);
   check(words.mode, [["on", "on"], ["observe", "observes only"], ["off", "off"]]);
 });
