@@ -29,6 +29,7 @@ use world_data::World;
 
 use counters::Counters;
 pub(crate) use doors::{Doors, network};
+pub use frame::{Decoded, websocket_events};
 use socket::Socket;
 use writer::Writer;
 

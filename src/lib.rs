@@ -27,6 +27,8 @@ pub use actors;
 pub use app::{App, NoArgs, NoCommands, run};
 pub use clap;
 pub use config::Config;
+#[doc(hidden)]
+pub use gateway::{Decoded, websocket_events};
 pub use page::Asset;
 pub use server::{Running, start};
 pub use world_data;

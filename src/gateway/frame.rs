@@ -7,10 +7,13 @@
 //! Invariant: at most `limit` bytes of a message are held, whatever is declared, and a frame is
 //! refused by its header, before its payload is read.
 
+mod decoded;
 #[cfg(test)]
 mod tests;
 
 use bytes::{Buf, BufMut, Bytes, BytesMut};
+
+pub use decoded::{Decoded, websocket_events};
 
 /// The most bytes a control frame may carry (RFC 6455, 5.5).
 const MAX_CONTROL_BYTES: usize = 125;

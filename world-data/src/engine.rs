@@ -28,7 +28,7 @@ use crate::worker::Worker;
 use crate::world::World;
 
 /// The folder of the journal, in the world's folder.
-const JOURNAL: &str = "journal";
+pub(crate) const JOURNAL: &str = "journal";
 
 /// When effects may leave the process.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]

@@ -10,6 +10,8 @@
 pub mod dead;
 pub mod effect;
 pub mod engine;
+#[doc(hidden)]
+pub mod fuzzing;
 pub mod line;
 pub mod object;
 pub mod origin;
