@@ -6,7 +6,7 @@ use std::process::ExitCode;
 use std::time::Duration;
 
 use brightstar_client::Codec;
-use clap::Args;
+use clap::{Args, ValueEnum};
 
 use crate::scenario::{PatternName, Scenario};
 use crate::{ledger, meadow, run};
@@ -47,6 +47,26 @@ pub struct Common {
     /// Bots log in as guests of this name and a number
     #[arg(long, value_name = "NAME", default_value = "bot")]
     pub names: String,
+    /// What becomes of sessions when the server dies during the run and is started again
+    #[arg(long, value_name = "WHAT", default_value = "none")]
+    pub restarts: Restarts,
+    /// Orders a random move, split or merge of regions so often
+    #[arg(long, value_name = "TIME", value_parser = parse_duration, requires = "admin_token_file")]
+    pub storm: Option<Duration>,
+    /// File with the operator's token, by which the storm's orders are given
+    #[arg(long, value_name = "FILE", requires = "storm")]
+    pub admin_token_file: Option<PathBuf>,
+}
+
+/// What is expected of a server that dies and is started again while bots play.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub enum Restarts {
+    /// It does not die: a lost socket is an error
+    None,
+    /// Its sessions may be over: bots log in anew, and do not judge what they can't know
+    End,
+    /// Its sessions go on: a bot that can't resume is a violation
+    Resume,
 }
 
 /// The flags of `meadow load`: bots play a pattern, or a scenario of several.

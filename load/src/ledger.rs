@@ -7,7 +7,7 @@ use std::fmt;
 use std::rc::Rc;
 
 use anyhow::bail;
-use brightstar_client::{ClientError, Connection, Update, World};
+use brightstar_client::{ClientError, Connection, Update, Welcome, World};
 use rand::rngs::SmallRng;
 use rand::{Rng, SeedableRng};
 use rand_distr::{Distribution, Zipf};
@@ -280,6 +280,14 @@ impl Bot for Teller {
             self.transfer(connection).await?;
         }
         Ok(())
+    }
+
+    fn back(&mut self, _: Option<&Welcome>) {
+        self.waiting.interrupt();
+    }
+
+    fn begin_anew(&mut self, _: &Welcome) {
+        self.waiting.abandon();
     }
 
     fn unanswered(&self) -> usize {

@@ -7,7 +7,7 @@
 //! its connection; nothing is shared between them but the numbers of the run.
 //!
 //! Read in this order: `args`, `scenario` (what can be asked), `run` (ramp, measure, drain, verdict),
-//! `bot`, `waiting` (what a bot is), `meadow`, `ledger` (the bots), `land`, `status` (what they know
+//! `bot`, `life`, `waiting` (what a bot is and how it lives), `meadow`, `ledger` (the bots), `land`, `status` (what they know
 //! of the map and its regions), `stats`, `timeline` (what is counted), `verdict`, `report`, `page`
 //! (what is said at the end).
 
@@ -17,7 +17,9 @@ mod args;
 mod bot;
 mod land;
 mod ledger;
+mod life;
 mod meadow;
+mod outage;
 mod page;
 mod report;
 mod run;
@@ -28,5 +30,5 @@ mod timeline;
 mod verdict;
 mod waiting;
 
-pub use args::{Common, LedgerArgs, MeadowArgs};
+pub use args::{Common, LedgerArgs, MeadowArgs, Restarts};
 pub use scenario::PatternName;

@@ -3,7 +3,9 @@
 //! Not here: what a bot does (`player`), wants (`roles`), and sees (`sight`).
 
 mod catch_up;
+mod coins;
 mod field;
+mod hearing;
 mod player;
 mod purse;
 mod roles;
@@ -121,7 +123,9 @@ impl Mix {
         let gold = stats.gold;
         let certain = gold.given..=gold.given + gold.given_late;
         // A bot that has failed or was given up some events did not hear of everything.
-        let comparable = stats.error_count() == 0 && stats.deeds.events_given_up == 0;
+        let deeds = &stats.deeds;
+        let comparable =
+            stats.error_count() == 0 && deeds.events_given_up == 0 && deeds.sessions_ended == 0;
         let received = gold.received;
         let detail = if comparable {
             format!("{} given, {received} received", gold.given)
@@ -141,7 +145,10 @@ impl Pattern for Mix {
     const WORLD: &'static str = "meadow";
     const RULES: &'static [(Rule, &'static str)] = &[
         (Rule::Lost, "no reply and no event is lost"),
-        (Rule::Doubled, "nothing comes twice"),
+        (
+            Rule::Doubled,
+            "nothing comes twice, and no coin is picked up twice",
+        ),
         (Rule::Reordered, "nothing overtakes what came before it"),
         (
             Rule::Sight,

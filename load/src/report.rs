@@ -90,6 +90,7 @@ pub(crate) struct Report {
     harness: Harness,
     deeds: Deeds,
     resumed_latency_ms: Percentiles,
+    outage_latency_ms: Percentiles,
     timeline: Told,
     logins_again: u64,
     errors: BTreeMap<String, Fault>,
@@ -130,7 +131,8 @@ impl Report {
             },
             deeds: stats.deeds,
             resumed_latency_ms: percentiles(&stats.resumed_latency),
-            timeline: timeline.told(),
+            outage_latency_ms: percentiles(&stats.outage_latency),
+            timeline: timeline.told(&stats.outages),
             logins_again: stats.logins_again,
             errors: stats.errors.clone(),
             checks,
@@ -255,6 +257,8 @@ impl Report {
             resumes,
             sent_again,
             stalls,
+            sessions_ended,
+            never_answered,
             ..
         } = self.deeds;
         if crossings + trades_over_borders > 0 {
@@ -272,6 +276,20 @@ impl Report {
         }
         if stalls > 0 {
             writeln!(text, "stalls     {stalls} times a bot did not read")?;
+        }
+        if sessions_ended > 0 {
+            writeln!(
+                text,
+                "sessions   {sessions_ended} were over after a restart, with {never_answered} \
+                 commands of which nobody knows"
+            )?;
+        }
+        if self.outage_latency_ms.count > 0 {
+            let times = line(&self.outage_latency_ms);
+            writeln!(
+                text,
+                "outages    latency around them, counted apart: {times}"
+            )?;
         }
         self.timeline.write(text)
     }

@@ -185,7 +185,7 @@ async fn execute<P: Pattern>(plan: &Plan, pattern: Rc<P>) -> anyhow::Result<Repo
     // Nothing is ever sent: it closes when the last bot has been answered.
     let (playing, mut all_answered) = mpsc::channel(1);
     let run = Run {
-        url: plan.url.clone(),
+        plan: Rc::new(plan.clone()),
         stats: Rc::clone(&stats),
         phase: now,
         playing: Some(playing),
@@ -196,7 +196,7 @@ async fn execute<P: Pattern>(plan: &Plan, pattern: Rc<P>) -> anyhow::Result<Repo
         tokio::task::spawn_local(watch_lag(Rc::clone(&stats))),
         watch_server(plan, &pattern, &timeline, &stats),
     ];
-    let mut bots = arrive(plan, &pattern, &run).await;
+    let mut bots = arrive(&pattern, &run).await;
     drop(run);
     began.set(Some(Instant::now()));
     phase.send_replace(Phase::Play);

@@ -9,6 +9,9 @@ use std::time::Duration;
 use brightstar_client::ReplyError;
 use hdrhistogram::Histogram;
 use serde::Serialize;
+use tokio::time::Instant;
+
+use crate::outage::Outages;
 
 /// The longest time that is told apart, in microseconds: what takes longer counts as this.
 const LONGEST_US: u64 = 60_000_000;
@@ -51,6 +54,12 @@ impl Times {
         let micros = micros.clamp(1, LONGEST_US);
         self.all.saturating_record(micros);
         self.recent.saturating_record(micros);
+    }
+
+    /// As [`Times::record`], of what is seen second by second only.
+    fn record_apart(&mut self, time: Duration) {
+        let micros = u64::try_from(time.as_micros()).unwrap_or(LONGEST_US);
+        self.recent.saturating_record(micros.clamp(1, LONGEST_US));
     }
 
     pub(crate) fn histogram(&self) -> &Histogram<u64> {
@@ -142,6 +151,9 @@ pub(crate) struct Stats {
     rules: BTreeMap<Rule, Broken>,
     /// Commands that were under way when their bot's socket went: from due to answered.
     pub(crate) resumed_latency: Times,
+    /// Commands that were due while the server was gone, or right after.
+    pub(crate) outage_latency: Times,
+    pub(crate) outages: Outages,
     pub(crate) gold: Gold,
     pub(crate) deeds: Deeds,
     pub(crate) harness_lag: Times,
@@ -169,6 +181,10 @@ pub(crate) struct Deeds {
     pub(crate) resumes: u64,
     /// Commands sent again after that.
     pub(crate) sent_again: u64,
+    /// Sessions that did not go on after the server had been gone.
+    pub(crate) sessions_ended: u64,
+    /// Commands of which nobody knows what became of them, since their session ended.
+    pub(crate) never_answered: u64,
     /// Replies and events that came twice after that, as they may.
     pub(crate) repeats_after_resume: u64,
     /// Stopped reading for a while.
@@ -199,6 +215,8 @@ impl Stats {
             examples: Vec::new(),
             rules: BTreeMap::new(),
             resumed_latency: Times::new(),
+            outage_latency: Times::new(),
+            outages: Outages::default(),
             gold: Gold::default(),
             deeds: Deeds::default(),
             harness_lag: Times::new(),
@@ -215,7 +233,7 @@ impl Stats {
     pub(crate) fn ok(&mut self, kind: &'static str, latency: Duration) {
         if self.measuring {
             self.kinds.entry(kind).or_default().ok += 1;
-            self.latency.record(latency);
+            self.took(latency);
         }
     }
 
@@ -223,8 +241,30 @@ impl Stats {
     pub(crate) fn refused(&mut self, kind: &'static str, message: String, latency: Duration) {
         if self.measuring {
             self.kinds.entry(kind).or_default().refused += 1;
-            self.latency.record(latency);
+            self.took(latency);
             *self.refusals.entry(message).or_default() += 1;
+        }
+    }
+
+    /// Books a latency: apart, if the server was gone around then.
+    fn took(&mut self, latency: Duration) {
+        let now = Instant::now();
+        let due = now.checked_sub(latency).unwrap_or(now);
+        if self.outages.shade(due) || self.outages.shade(now) {
+            self.latency.record_apart(latency);
+            self.outage_latency.record(latency);
+        } else {
+            self.latency.record(latency);
+        }
+    }
+
+    /// A frame came so long after the one before, which is so much later than it should.
+    pub(crate) fn frame_came(&mut self, late: Duration) {
+        if self.outages.shade(Instant::now()) {
+            self.frame_delay.record_apart(late);
+        } else {
+            self.late_frames += u64::from(late > LATE);
+            self.frame_delay.record(late);
         }
     }
 

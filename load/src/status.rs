@@ -31,6 +31,8 @@ struct Answer {
 #[derive(Debug, Clone, Default, Deserialize)]
 #[serde(default)]
 pub(crate) struct Status {
+    /// The process: another one has another name.
+    pub(crate) host: Option<String>,
     pub(crate) workers: Vec<Worker>,
     pub(crate) regions: Vec<Region>,
     pub(crate) supervisor: Option<Supervisor>,
@@ -43,6 +45,7 @@ impl From<Answer> for Status {
             ..Self::default()
         };
         for host in answer.hosts {
+            all.host = all.host.or(host.host);
             all.workers.extend(host.workers);
             all.regions.extend(host.regions);
             all.supervisor = all.supervisor.or(host.supervisor);

@@ -15,6 +15,7 @@ use rustc_hash::FxHashMap;
 use serde::Serialize;
 use tokio::time::{Instant, MissedTickBehavior, interval};
 
+use crate::outage::{Outage, Outages};
 use crate::stats::Stats;
 use crate::status::{Asker, Change, Region, Status};
 
@@ -64,12 +65,27 @@ struct Dated {
     change: Change,
 }
 
+/// A time in which the server was gone, as its bots saw it.
+#[derive(Debug, Clone, Serialize)]
+struct Gap {
+    /// Seconds since measuring began: when the first socket was lost, and when the last bot was back.
+    from: f64,
+    until: f64,
+    lost: u32,
+    resumed: u32,
+    ended: u32,
+}
+
 /// How a run went.
 #[derive(Debug, Default)]
 pub(crate) struct Timeline {
     samples: Vec<Sample>,
-    changes: BTreeMap<u64, Change>,
+    /// By time and number: a server that was started anew numbers them anew.
+    changes: BTreeMap<(u64, u64), Change>,
     mode: Option<String>,
+    host: Option<String>,
+    /// How often the server was another process than before.
+    restarts: u32,
     ticks: Ticks,
     zero: Option<(Instant, f64)>,
     last: Option<(Instant, u64, u64, u64)>,
@@ -85,6 +101,9 @@ pub(crate) struct Told {
     supervisor: Option<String>,
     ticks: u64,
     late_ticks: u64,
+    /// How often the server was started anew.
+    restarts: u32,
+    outages: Vec<Gap>,
     /// Why the server could not be asked, the last time.
     refused: Option<String>,
     samples: Vec<Sample>,
@@ -97,6 +116,7 @@ impl Told {
         if let Some(refused) = &self.refused {
             writeln!(text, "server     could not be asked: {refused}")?;
         }
+        self.write_outages(text)?;
         let mut servers = self.samples.iter().filter_map(|s| s.server.as_ref());
         let greatest = servers
             .clone()
@@ -128,6 +148,26 @@ impl Told {
             }
             _ => Ok(()),
         }
+    }
+}
+
+impl Told {
+    fn write_outages(&self, text: &mut String) -> std::fmt::Result {
+        if self.restarts == 0 && self.outages.is_empty() {
+            return Ok(());
+        }
+        let sum = |count: fn(&Gap) -> u32| self.outages.iter().map(count).sum::<u32>();
+        let longest = self.outages.iter().map(|gap| gap.until - gap.from);
+        writeln!(
+            text,
+            "restarts   {}; sockets lost {} times, {} sessions resumed, {} were over; everybody was \
+             back within {:.1} s",
+            self.restarts,
+            sum(|gap| gap.lost),
+            sum(|gap| gap.resumed),
+            sum(|gap| gap.ended),
+            longest.fold(0.0, f64::max)
+        )
     }
 }
 
@@ -176,7 +216,8 @@ impl Timeline {
 
     /// One second has gone.
     fn sample(&mut self, now: Instant, status: Option<&Status>, stats: &mut Stats) {
-        let server = status.map(|status| self.server(status));
+        let shaded = stats.outages.shade(now);
+        let server = status.map(|status| self.server(status, shaded));
         let (Some((zero, _)), Some(last)) = (self.zero, self.last) else {
             return;
         };
@@ -209,15 +250,24 @@ impl Timeline {
         });
     }
 
-    fn server(&mut self, status: &Status) -> Server {
+    /// Takes in what the server said; ticks around an outage are seen, but not held against it.
+    fn server(&mut self, status: &Status, shaded: bool) -> Server {
+        if let Some(host) = &status.host {
+            let before = self.host.replace(host.clone());
+            self.restarts += u32::from(before.is_some_and(|before| before != *host));
+        }
         if let Some(supervisor) = &status.supervisor {
             self.mode = Some(supervisor.mode.clone());
             let changes = supervisor.changes.iter().cloned();
             self.changes
-                .extend(changes.map(|change| (change.number, change)));
+                .extend(changes.map(|change| ((change.at_ms as u64, change.number), change)));
         }
         let workers: Vec<f64> = status.workers.iter().map(|worker| worker.load).collect();
         let (ticks, late_ticks) = self.ticks.take(&status.regions);
+        if shaded {
+            self.ticks.all -= ticks;
+            self.ticks.late -= late_ticks;
+        }
         let lateness = status
             .regions
             .iter()
@@ -235,13 +285,18 @@ impl Timeline {
         }
     }
 
+    /// How often the server was seen to be another process; none when it does not tell which it is.
+    pub(crate) fn restarts(&self) -> Option<u32> {
+        self.host.as_ref().map(|_| self.restarts)
+    }
+
     /// Share of all regions' ticks that were late; none when the server did not tell.
     pub(crate) fn late_share(&self) -> Option<f64> {
         (self.ticks.all > 0).then(|| self.ticks.late as f64 / self.ticks.all as f64)
     }
 
     /// The timeline for the report.
-    pub(crate) fn told(&self) -> Told {
+    pub(crate) fn told(&self, outages: &Outages) -> Told {
         let began_ms = self.zero.map(|(_, unix_ms)| unix_ms);
         let dated = self.changes.values().filter_map(|change| {
             let at = (change.at_ms - began_ms?) / 1000.0;
@@ -249,7 +304,20 @@ impl Timeline {
             // The server remembers changes from long before.
             (at >= 0.0).then_some(Dated { at, change })
         });
+        let gap = |outage: &Outage| {
+            let (zero, _) = self.zero?;
+            let at = |time: Instant| time.saturating_duration_since(zero).as_secs_f64();
+            Some(Gap {
+                from: at(outage.from),
+                until: at(outage.until),
+                lost: outage.lost,
+                resumed: outage.resumed,
+                ended: outage.ended,
+            })
+        };
         Told {
+            restarts: self.restarts,
+            outages: outages.list().iter().filter_map(gap).collect(),
             began_ms,
             supervisor: self.mode.clone(),
             ticks: self.ticks.all,
@@ -343,6 +411,7 @@ mod tests {
 
     fn status(changes: Vec<Change>) -> Status {
         Status {
+            host: None,
             workers: vec![Worker { load: 0.6 }, Worker { load: 0.2 }],
             regions: vec![region(1, 0, 0)],
             supervisor: Some(Supervisor {
@@ -369,7 +438,7 @@ mod tests {
         let kept = status(vec![change(2, 1500.0, "kept")]);
         timeline.sample(second + EVERY, Some(&kept), &mut stats);
         timeline.sample(second + EVERY * 2, None, &mut stats);
-        let told = timeline.told();
+        let told = timeline.told(&Outages::default());
         assert_eq!(told.changes.len(), 1);
         assert_eq!(
             (told.changes[0].at, &*told.changes[0].change.state),

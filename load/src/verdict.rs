@@ -5,7 +5,7 @@
 
 use serde::Serialize;
 
-use crate::args::Common;
+use crate::args::{Common, Restarts};
 use crate::run::Pattern;
 use crate::stats::{Rule, Stats};
 use crate::timeline::Timeline;
@@ -40,6 +40,9 @@ pub(crate) fn judge<P: Pattern>(
         .map(|(rule, holds)| of_rule(*rule, holds, stats))
         .collect();
     checks.extend(asked);
+    if common.restarts != Restarts::None {
+        checks.push(of_outages(stats, timeline));
+    }
     checks.push(of_errors(common, stats));
     checks.push(of_answers(stats));
     checks.extend(common.p99_ms.map(|limit| of_latency(limit, stats)));
@@ -57,6 +60,18 @@ fn of_rule(rule: Rule, holds: &str, stats: &Stats) -> Check {
         ),
     };
     Check::new(holds, broken.count == 0, detail)
+}
+
+/// Each time sockets were lost, the server must have been started anew.
+fn of_outages(stats: &Stats, timeline: &Timeline) -> Check {
+    let outages = stats.outages.list().len();
+    let restarts = timeline.restarts();
+    let detail = restarts.map_or_else(
+        || format!("{outages} times, and the server does not tell which process it is"),
+        |restarts| format!("{outages} times, and it was started anew {restarts} times"),
+    );
+    let passed = restarts.is_none_or(|restarts| outages <= restarts as usize);
+    Check::new("sockets are lost with the server only", passed, detail)
 }
 
 fn of_errors(common: &Common, stats: &Stats) -> Check {

@@ -63,6 +63,11 @@ impl<T> Waiting<T> {
         self.list.back().map(|open| open.seq)
     }
 
+    /// The session is over: what has no reply will have none.
+    pub(crate) fn abandon(&mut self) {
+        self.list.clear();
+    }
+
     /// Takes the outcome of a command into account; gives what was asked and the reply, if there
     /// is one.
     pub(crate) fn answered<R>(&mut self, seq: u64, outcome: Outcome<R>) -> Option<(T, Option<R>)> {

@@ -29,6 +29,9 @@ fn common(duration: Duration, report: Option<PathBuf>) -> Common {
         compare: None,
         codec: brightstar_client::Codec::MessagePack,
         names: "bot".into(),
+        restarts: load::Restarts::None,
+        storm: None,
+        admin_token_file: None,
     }
 }
 

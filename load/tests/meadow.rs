@@ -4,11 +4,11 @@
 use std::process::ExitCode;
 use std::time::Duration;
 
-use load::{MeadowArgs, PatternName};
+use load::{MeadowArgs, PatternName, Restarts};
 use serde_json::Value;
 
 use crate::common;
-use crate::shepherd::{Mood, serve};
+use crate::shepherd::{Mood, serve, serve_lives};
 
 const TRADE: &str = "[[part]]\npattern = 'trade'\nbots = 12\nper_second = 10\n";
 const WANDER: &str = "[[part]]\npattern = 'wander'\nbots = 20\n";
@@ -47,6 +47,11 @@ fn passes(scenario: &str) -> Value {
 fn fails(mood: Mood, scenario: &str, verdict: &str, words: &str) {
     let (code, report) = run(mood, scenario, |args| args.common.max_late = Some(0.1));
     assert_eq!(code, ExitCode::FAILURE);
+    assert_failed(&report, verdict, words);
+}
+
+#[track_caller]
+fn assert_failed(report: &Value, verdict: &str, words: &str) {
     let checks = report["checks"].as_array().unwrap();
     let check = checks.iter().find(|check| check["name"] == verdict);
     let check = check.unwrap_or_else(|| panic!("{verdict:?} is not among {checks:#?}"));
@@ -118,7 +123,7 @@ fn what_comes_twice_is_seen() {
     fails(
         Mood::Stutterer,
         TRADE,
-        "nothing comes twice",
+        "nothing comes twice, and no coin is picked up twice",
         "came twice or unasked",
     );
 }
@@ -150,6 +155,73 @@ fn gold_that_is_wrong_is_seen() {
     let gifts = "what bots gave each other arrived, and nothing else";
     fails(Mood::Keeper, TRADE, gifts, "given, 0 received");
     fails(Mood::Thief, TRADE, "the census balances", "gold before");
+}
+
+/// Runs a storm of gifts against a meadow that dies every now and then.
+fn run_with_deaths(mood: Mood, restarts: Restarts) -> (ExitCode, Value) {
+    run(mood, TRADE, |args| {
+        // The status is looked at once per second, and each death has to be seen in it.
+        args.url = serve_lives(mood, Some(Duration::from_millis(1200)));
+        args.common.duration = Duration::from_millis(4500);
+        args.common.restarts = restarts;
+    })
+}
+
+#[track_caller]
+fn fails_with_deaths(mood: Mood, restarts: Restarts, verdict: &str, words: &str) {
+    let (code, report) = run_with_deaths(mood, restarts);
+    assert_eq!(code, ExitCode::FAILURE);
+    assert_failed(&report, verdict, words);
+}
+
+#[test]
+fn sessions_that_go_on_over_deaths_of_the_server_pass() {
+    for restarts in [Restarts::Resume, Restarts::End] {
+        let (code, report) = run_with_deaths(Mood::Honest, restarts);
+        assert_eq!(code, ExitCode::SUCCESS, "{:#}", report["checks"]);
+        let timeline = &report["timeline"];
+        assert!(timeline["restarts"].as_u64().unwrap() >= 2, "{timeline}");
+        let outages = timeline["outages"].as_array().unwrap();
+        assert!(outages.len() >= 2, "{timeline}");
+        assert_eq!(outages[0]["lost"], 12, "{outages:?}");
+        assert_eq!(outages[0]["resumed"], 12, "{outages:?}");
+        assert_eq!(report["deeds"]["sessions_ended"], 0);
+        let apart = report["outage_latency_ms"]["count"].as_u64().unwrap();
+        assert!(apart > 0, "what was asked around a death is counted apart");
+        assert!(report["checks"].to_string().contains("given, "), "compared");
+    }
+}
+
+#[test]
+fn sessions_that_end_with_the_server_are_judged_only_when_they_may_not() {
+    let (code, report) = run_with_deaths(Mood::Amnesiac, Restarts::End);
+    assert_eq!(code, ExitCode::SUCCESS, "{:#}", report["checks"]);
+    assert!(report["deeds"]["sessions_ended"].as_u64().unwrap() >= 12);
+    let told = report["checks"].to_string();
+    assert!(told.contains("not compared"), "{told}");
+    let lost = "no reply and no event is lost";
+    let words = "the session was not resumed";
+    fails_with_deaths(Mood::Amnesiac, Restarts::Resume, lost, words);
+    let (code, report) = run_with_deaths(Mood::Honest, Restarts::None);
+    assert_eq!(code, ExitCode::FAILURE);
+    assert_failed(&report, "errors are within their limit", "0 allowed");
+}
+
+#[test]
+fn what_a_death_of_the_server_costs_is_seen() {
+    let resume = Restarts::Resume;
+    let lost = "no reply and no event is lost";
+    fails_with_deaths(Mood::Backslider, resume, lost, "and the server has done");
+    let purses = "purses hold what their owners know, so each command took effect once";
+    fails_with_deaths(Mood::Spender, resume, purses, "was answered with");
+    fails_with_deaths(Mood::Deaf, resume, lost, "were given up, and only");
+}
+
+#[test]
+fn sockets_that_are_lost_without_a_death_are_seen() {
+    let verdict = "sockets are lost with the server only";
+    let words = "it was started anew 0 times";
+    fails_with_deaths(Mood::Rude, Restarts::Resume, verdict, words);
 }
 
 #[test]

@@ -7,13 +7,14 @@ use std::cell::RefCell;
 use std::rc::Rc;
 use std::time::Duration;
 
-use brightstar_client::Codec;
+use brightstar_client::{Codec, ErrorCode};
 use futures_util::StreamExt;
 use protocol::{ClientMessage, ServerMessage};
 use serde_json::Value;
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::{TcpListener, TcpStream};
-use tokio::time::interval;
+use tokio::task::JoinSet;
+use tokio::time::{Instant, interval, interval_at};
 use tokio_tungstenite::WebSocketStream;
 
 use crate::teller::{greet, send};
@@ -44,6 +45,16 @@ pub(crate) enum Mood {
     Thief,
     /// Does again what is sent again.
     Eager,
+    /// Forgets all sessions when it is started anew.
+    Amnesiac,
+    /// Forgets the newest command of each session then, and what came of it.
+    Backslider,
+    /// Loses a piece of everybody's gold then.
+    Spender,
+    /// Never tells of the first event after that.
+    Deaf,
+    /// Closes all sockets instead of being started anew.
+    Rude,
     /// Says that every second tick was late.
     Late,
     /// Says nothing of its regions.
@@ -56,6 +67,14 @@ type Shared = Rc<RefCell<Meadow>>;
 
 /// Starts a meadow on a thread of its own, which ends with the process; gives its address.
 pub(crate) fn serve(mood: Mood) -> String {
+    serve_lives(mood, None)
+}
+
+/// How often a meadow dies that does.
+const DEATHS: u32 = 2;
+
+/// As [`serve`]; the meadow dies every now and then, [`DEATHS`] times, and is there again at once.
+pub(crate) fn serve_lives(mood: Mood, every: Option<Duration>) -> String {
     let listener = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
     listener.set_nonblocking(true).unwrap();
     let url = format!("ws://{}/v1/ws", listener.local_addr().unwrap());
@@ -71,10 +90,28 @@ pub(crate) fn serve(mood: Mood) -> String {
                 players: Vec::new(),
                 coins: Vec::new(),
                 asked: 0,
+                process: 0,
             }));
+            let mut lives = every.map(|every| interval_at(Instant::now() + every, every));
+            let (mut sockets, mut deaths) = (JoinSet::new(), 0);
             loop {
-                let stream = listener.accept().await.unwrap().0;
-                tokio::task::spawn_local(visit(stream, Rc::clone(&meadow)));
+                let death = async {
+                    match &mut lives {
+                        Some(lives) if deaths < DEATHS => lives.tick().await,
+                        _ => std::future::pending().await,
+                    }
+                };
+                tokio::select! {
+                    _ = death => {
+                        deaths += 1;
+                        // Whatever was under way ends where it is.
+                        sockets = JoinSet::new();
+                        meadow.borrow_mut().start_anew();
+                    }
+                    stream = listener.accept() => {
+                        sockets.spawn_local(visit(stream.unwrap().0, Rc::clone(&meadow)));
+                    }
+                }
             }
         });
     });
@@ -109,7 +146,11 @@ async fn session(stream: TcpStream, meadow: Shared) {
     let Ok(ClientMessage::Hello(hello)) = Heard::decode(codec, &first.into_data()) else {
         return;
     };
-    let (you, welcome) = meadow.borrow_mut().login(&hello);
+    let entered = meadow.borrow_mut().login(&hello);
+    let Some((you, welcome)) = entered else {
+        let (code, message) = (ErrorCode::BadLogin, "no such session".to_owned());
+        return say(&mut socket, codec, &ServerMessage::Error { code, message }).await;
+    };
     say(&mut socket, codec, &ServerMessage::Welcome(welcome)).await;
     let nudge = Rc::clone(&meadow.borrow().players[you].nudge);
     let mut beat = interval(Duration::from_millis(50));
@@ -195,6 +236,9 @@ async fn events(
             };
             let payload = event.clone();
             player.told += 1;
+            if std::mem::take(&mut player.deaf) {
+                continue;
+            }
             (player.told as u64, payload)
         };
         if meadow.borrow().mood != Mood::Forgetful || n % 3 != 0 {

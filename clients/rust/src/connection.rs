@@ -47,6 +47,8 @@ pub struct Connection<W: World> {
     session: Session,
     unflushed: bool,
     repeated: u64,
+    /// Why a command could not be written: told by `next`, once what came before it has been read.
+    failed: Option<ClientError>,
     world: PhantomData<W>,
 }
 
@@ -72,6 +74,7 @@ impl<W: World> Connection<W> {
             session,
             unflushed: false,
             repeated: 0,
+            failed: None,
             world: PhantomData,
         })
     }
@@ -95,6 +98,7 @@ impl<W: World> Connection<W> {
             session: session.clone(),
             unflushed: true,
             repeated: 0,
+            failed: None,
             world: PhantomData,
         })
     }
@@ -115,15 +119,19 @@ impl<W: World> Connection<W> {
         self.repeated
     }
 
-    /// Writes a command and says its number. Its reply comes as an update.
+    /// Writes a command and says its number. Its reply comes as an update. A socket that has failed
+    /// is no error here: the command has its number, and [`Connection::next`] tells of the failure;
+    /// on the next socket it is sent again.
     ///
     /// # Errors
-    /// When too many wait for replies, when it can't be encoded, or when the socket has failed.
+    /// When too many wait for replies, or when it can't be encoded. Nothing has its number then.
     pub async fn command(&mut self, payload: &W::Command) -> Result<u64, ClientError> {
         let seq = self.session.next_command()?;
         let bytes = Outgoing::Command { seq, payload }.encode(self.codec)?;
         self.session.commanded(seq, bytes.clone());
-        self.write(bytes).await?;
+        if let Err(error) = self.write(bytes).await {
+            self.failed = Some(error);
+        }
         Ok(seq)
     }
 
@@ -210,6 +218,9 @@ impl<W: World> Connection<W> {
     fn poll_next(&mut self, context: &mut Context<'_>) -> Poll<Result<Update<W>, ClientError>> {
         loop {
             let Poll::Ready(message) = self.socket.poll_next_unpin(context) else {
+                if let Some(error) = self.failed.take() {
+                    return Poll::Ready(Err(error));
+                }
                 // Only now: what the owner writes in answer to several messages that came
                 // together goes out together.
                 return self.poll_flush(context).map(Err);

@@ -30,6 +30,11 @@ impl Resume {
     pub fn unanswered(&self) -> impl Iterator<Item = u64> + '_ {
         self.session.unanswered.iter().map(|(seq, _)| *seq)
     }
+
+    /// The number of the newest command.
+    pub fn last_command(&self) -> u64 {
+        self.session.last_command
+    }
 }
 
 /// A session, as its client knows it.

@@ -204,6 +204,37 @@ async fn a_resumed_session_sends_unanswered_commands_again_and_hears_no_event_tw
     }
 }
 
+/// A command that could not be written any more once had a number and was known to nobody but the
+/// connection: its reply, after the resume, was to a question that nobody had asked.
+#[tokio::test]
+async fn a_command_on_a_socket_that_has_failed_has_its_number_and_is_sent_on_the_next() {
+    let (url, listener) = peer::listen().await;
+    let (connection, peer) = tokio::join!(
+        Connection::<Town>::connect(&url, Codec::Json, Hello::guest("zoe")),
+        Peer::greet(&listener, welcome(false, 0))
+    );
+    let mut connection = connection.unwrap();
+    drop(peer);
+    let mut asked = vec![connection.command(&Command::Me).await.unwrap()];
+    while connection.flush().await.is_ok() {
+        asked.push(connection.command(&Command::Me).await.unwrap());
+    }
+    asked.push(connection.command(&Command::Pick(7)).await.unwrap());
+    connection.next().await.unwrap_err();
+    let mut resume = connection.into_resume();
+    assert_eq!(resume.unanswered().collect::<Vec<_>>(), asked);
+    assert_eq!(Some(&resume.last_command()), asked.last());
+    let (connection, mut peer) = tokio::join!(
+        Connection::<Town>::resume(&url, &mut resume),
+        Peer::greet(&listener, welcome(true, 0))
+    );
+    let mut connection = connection.unwrap();
+    connection.flush().await.unwrap();
+    for seq in &asked {
+        assert!(matches!(peer.hear().await, Heard::Command { seq: heard, .. } if heard == *seq));
+    }
+}
+
 #[tokio::test]
 async fn a_session_that_is_gone_is_not_resumed_as_another() {
     let (connection, peer) = connected(Codec::Json).await;

@@ -9,6 +9,7 @@ use rand::rngs::SmallRng;
 use rustc_hash::FxHashMap;
 use tokio::time::Instant;
 
+use super::coins::Coins;
 use crate::land::{Partition, Place};
 use crate::stats::Stats;
 
@@ -20,7 +21,7 @@ const TRIES: u32 = 16;
 struct Mate {
     part: usize,
     you: u64,
-    region: Option<u64>,
+    place: Option<Place>,
     /// Whether it is still going to hear everything: from its birth until it leaves.
     here: bool,
 }
@@ -33,6 +34,7 @@ pub(crate) struct Field {
     pub(crate) scratch: RefCell<Stats>,
     mates: RefCell<Vec<Mate>>,
     numbers: RefCell<FxHashMap<u64, usize>>,
+    pub(crate) coins: RefCell<Coins>,
     start: Instant,
 }
 
@@ -43,6 +45,7 @@ impl Field {
             scratch: RefCell::new(Stats::new()),
             mates: RefCell::default(),
             numbers: RefCell::default(),
+            coins: RefCell::default(),
             start: Instant::now(),
         }
     }
@@ -58,7 +61,7 @@ impl Field {
         mates.push(Mate {
             part,
             you,
-            region: None,
+            place: None,
             here: true,
         });
         self.numbers.borrow_mut().insert(you, mates.len() - 1);
@@ -70,11 +73,13 @@ impl Field {
         self.mates.borrow_mut()[mate].here = false;
     }
 
-    /// A bot is at this place; says whether it came there from another region.
+    /// A bot is at this place; says whether it came there from another region. That is asked of the
+    /// partition as it is now: a region that was split or merged is not one that somebody left.
     pub(crate) fn stands(&self, mate: usize, place: Place) -> bool {
-        let region = self.partition.borrow().region_at(place);
-        let before = std::mem::replace(&mut self.mates.borrow_mut()[mate].region, region);
-        before.is_some() && region.is_some() && before != region
+        let before = self.mates.borrow_mut()[mate].place.replace(place);
+        let partition = self.partition.borrow();
+        let [from, to] = [before, Some(place)].map(|at| partition.region_at(at?));
+        from.is_some() && to.is_some() && from != to
     }
 
     /// Whether this entity is a bot, and one that will hear what it is given.
@@ -85,15 +90,17 @@ impl Field {
 
     /// Another bot of the same part, by chance, rather one in another region; says whether it is.
     pub(crate) fn partner(&self, mate: usize, rng: &mut SmallRng) -> Option<(u64, bool)> {
-        let mates = self.mates.borrow();
+        let (mates, partition) = (self.mates.borrow(), self.partition.borrow());
+        let region = |mate: &Mate| partition.region_at(mate.place?);
         let me = mates[mate];
-        let mut near = None;
+        let (here, mut near) = (region(&me), None);
         for _ in 0..TRIES {
             let other = mates[rng.random_range(0..mates.len())];
             if other.part != me.part || !other.here || other.you == me.you {
                 continue;
             }
-            if other.region.is_some() && me.region.is_some() && other.region != me.region {
+            let there = region(&other);
+            if here.is_some() && there.is_some() && there != here {
                 return Some((other.you, true));
             }
             near = Some((other.you, false));
@@ -129,7 +136,10 @@ mod tests {
         ];
         let crossed = steps.map(|place| field.stands(mate, place));
         assert_eq!(crossed, [false, false, true, true]);
-        // A region that is called something else now is another region, which is rare enough.
+        // Who stands in a region that is cut, or called something else, goes nowhere.
+        let cut = [Region::bare(7, 0, 512), Region::bare(8, 512, 8192)];
+        *field.partition.borrow_mut() = Partition::new(&cut);
+        assert!(!field.stands(mate, [1020.0, 500.0]));
         *field.partition.borrow_mut() = Partition::default();
         assert!(!field.stands(mate, [1030.0, 500.0]));
     }

@@ -14,6 +14,7 @@ use tokio::time::Instant;
 
 use super::catch_up::CatchUp;
 use super::field::Field;
+use super::hearing::{Heard, Hearing};
 use super::purse::Purse;
 use super::roles::{Deed, Me, Role, role};
 use super::sight::Sight;
@@ -43,13 +44,11 @@ pub(crate) struct Player {
     waiting: Waiting<Command>,
     inputs: VecDeque<(u64, Instant)>,
     newest_input: u64,
-    last_event: u64,
     wish: Option<Break>,
     catching_up: Option<CatchUp>,
     /// Half a tick: frames at least so far apart come as they are sent.
     pace: Duration,
-    /// Whether the server may have given up some of its events.
-    behind: bool,
+    hearing: Hearing,
     deeds: Vec<Deed>,
     role: Box<dyn Role>,
     field: Rc<Field>,
@@ -71,11 +70,10 @@ impl Player {
             waiting: Waiting::new(Rc::clone(&birth.stats)),
             inputs: VecDeque::new(),
             newest_input: 0,
-            last_event: 0,
+            hearing: Hearing::default(),
             wish: None,
             catching_up: None,
             pace: Duration::from_secs_f64(0.5 / f64::from(birth.welcome.tick_hz.max(1))),
-            behind: false,
             deeds: Vec::new(),
             name: birth.name,
             stats: birth.stats,
@@ -182,7 +180,20 @@ impl Player {
             let words = format!("{asked:?} was answered with {reply:?}, {purse:?}");
             self.wrong(rule, || words);
         }
+        if let Some(words) = self.track_coin(asked, reply) {
+            self.wrong(Rule::Doubled, || words);
+        }
         self.role.answered(asked, reply);
+    }
+
+    /// What was dropped or picked up; says what is wrong with that.
+    fn track_coin(&self, asked: &Command, reply: &Reply) -> Option<String> {
+        let mut coins = self.field.coins.borrow_mut();
+        match *asked {
+            Command::Drop { gold } => coins.drop(reply.id?, gold),
+            Command::Pick(coin) => coins.pick(coin, reply.gold?),
+            _ => None,
+        }
     }
 
     fn is_me(&self, reply: &Reply) -> bool {
@@ -204,17 +215,16 @@ impl Player {
 
     /// Looks at the number of an event: each is one more than the one before.
     fn count_event(&mut self, n: u64) {
-        let missing = n.saturating_sub(self.last_event + 1);
-        self.last_event = n;
-        if missing == 0 {
-            return;
-        }
-        if self.behind {
-            // The server keeps so many events and no more, and says so.
-            self.stats.borrow_mut().deeds.events_given_up += missing;
-            self.purse.forget();
-        } else {
-            self.wrong(Rule::Lost, || format!("{missing} events before event {n}"));
+        match self.hearing.heard(n) {
+            Heard::Next => {}
+            // The server keeps so many events and no more.
+            Heard::GivenUp(missing) => {
+                self.stats.borrow_mut().deeds.events_given_up += missing;
+                self.purse.forget();
+            }
+            Heard::Lost(missing) => {
+                self.wrong(Rule::Lost, || format!("{missing} events before event {n}"));
+            }
         }
     }
 
@@ -241,7 +251,6 @@ impl Player {
                     CatchUp::see((frame, going), &mut self.sight, &self.field, &self.stats)?;
                 if catching_up.is_done() {
                     self.catching_up = None;
-                    self.behind = false;
                 }
                 newest
             }
@@ -310,18 +319,37 @@ impl Bot for Player {
     fn back(&mut self, welcome: Option<&Welcome>) {
         self.due = Instant::now();
         self.inputs.clear();
-        self.behind = true;
+        self.hearing.interrupted();
         match welcome {
             Some(welcome) => {
                 // On a new socket all is shown anew.
                 self.sight = Sight::new(welcome);
                 self.catching_up = None;
+                self.newest_input = 0;
                 if let Some(newest) = self.waiting.interrupt() {
                     self.purse.wait_for(newest);
                 }
             }
             None => self.catching_up = Some(CatchUp::new(self.pace)),
         }
+    }
+
+    /// The body and the purse are the same, but what of the open commands was done it can't know.
+    fn begin_anew(&mut self, welcome: &Welcome) {
+        if welcome.you != self.you {
+            let (before, now) = (self.you, welcome.you);
+            self.wrong(Rule::Words, || {
+                format!("played {before:?} and plays {now:?} after a new login")
+            });
+        }
+        self.due = Instant::now();
+        self.sight = Sight::new(welcome);
+        self.waiting.abandon();
+        self.purse = Purse::default();
+        self.hearing = Hearing::default();
+        self.catching_up = None;
+        self.inputs.clear();
+        self.newest_input = 0;
     }
 
     async fn hear(
@@ -332,6 +360,9 @@ impl Bot for Player {
     ) -> Result<(), ClientError> {
         match update {
             Update::Reply { seq, outcome } => {
+                if let Some(words) = self.hearing.answered(self.purse.is_late(seq)) {
+                    self.wrong(Rule::Lost, || words);
+                }
                 if let Some((asked, Some(reply))) = self.waiting.answered(seq, outcome) {
                     self.judge(seq, &asked, &reply);
                 }

@@ -34,6 +34,11 @@ impl Purse {
         self.late_until = newest;
     }
 
+    /// Whether the reply to this command tells of a time that is past.
+    pub(crate) fn is_late(&self, seq: u64) -> bool {
+        seq <= self.late_until
+    }
+
     /// Somebody gave it gold.
     pub(crate) fn receive(&mut self, gold: i64) {
         self.known = self.known.map(|known| known + gold);
@@ -42,19 +47,19 @@ impl Purse {
     /// This command added so much; says whether that can be.
     pub(crate) fn change(&mut self, seq: u64, gold: i64) -> bool {
         self.receive(gold);
-        seq <= self.late_until || self.known.is_none_or(|known| known >= 0)
+        self.is_late(seq) || self.known.is_none_or(|known| known >= 0)
     }
 
     /// Whether that is what was left after this command.
     pub(crate) fn is(&self, seq: u64, gold: Option<i64>) -> bool {
         let compare = |known| gold == Some(known);
-        gold.is_some() && (seq <= self.late_until || self.known.is_none_or(compare))
+        gold.is_some() && (self.is_late(seq) || self.known.is_none_or(compare))
     }
 
     /// The server says what is in the purse; says whether that is what the bot knows.
     pub(crate) fn told(&mut self, seq: u64, gold: Option<i64>) -> bool {
         let sound = self.is(seq, gold);
-        if seq > self.late_until {
+        if !self.is_late(seq) {
             self.known = gold;
         }
         sound

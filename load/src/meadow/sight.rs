@@ -18,7 +18,7 @@ use serde::Deserialize;
 use tokio::time::Instant;
 
 use super::METRES;
-use crate::stats::{LATE, Stats};
+use crate::stats::Stats;
 use seen::{Kind, Seen};
 
 /// Ticks within which what two cells say of an entity must agree again, and the bot itself must
@@ -224,8 +224,7 @@ impl Sight {
             stats.frames += 1;
             stats.frame_bytes += size as u64;
             stats.ticks_without_frame += u64::from(ticks.saturating_sub(apart.ceil() as u32));
-            stats.late_frames += u64::from(gap > due + LATE);
-            stats.frame_delay.record(gap.saturating_sub(due));
+            stats.frame_came(gap.saturating_sub(due));
         }
     }
 

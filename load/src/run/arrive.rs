@@ -11,7 +11,9 @@ use tokio::task::JoinSet;
 use tokio::time::{Instant, sleep_until};
 
 use super::{Birth, Pattern, Plan, Stay, bar};
-use crate::bot::{Phase, Run, live};
+use crate::args::Restarts;
+use crate::bot::{Phase, Run};
+use crate::life::{Life, PATIENCE};
 use crate::stats::{Rule, Stats};
 
 /// How often a bot tries to log in.
@@ -23,7 +25,8 @@ pub(super) type Bots = JoinSet<Result<(), ClientError>>;
 
 /// Lets the bots arrive over the ramp, and waits until each is logged in or has failed to. Those
 /// that come later wait by themselves.
-pub(super) async fn arrive<P: Pattern>(plan: &Plan, pattern: &Rc<P>, run: &Run) -> Bots {
+pub(super) async fn arrive<P: Pattern>(pattern: &Rc<P>, run: &Run) -> Bots {
+    let plan = &run.plan;
     let stays: Vec<_> = (0..plan.bots).map(|number| pattern.stay(number)).collect();
     let early = stays.iter().filter(|stay| stay.comes.is_none()).count();
     let bar = bar(early as u64, "{msg:>9} [{bar:40}] {pos}/{len}");
@@ -38,13 +41,7 @@ pub(super) async fn arrive<P: Pattern>(plan: &Plan, pattern: &Rc<P>, run: &Run) 
             come += 1;
             arrived = Some(everybody.clone());
         }
-        bots.spawn_local(be(
-            plan.clone(),
-            Rc::clone(pattern),
-            run.clone(),
-            (number, stay),
-            arrived,
-        ));
+        bots.spawn_local(be(Rc::clone(pattern), run.clone(), (number, stay), arrived));
         while arrivals.try_recv().is_ok() {
             bar.inc(1);
         }
@@ -59,7 +56,6 @@ pub(super) async fn arrive<P: Pattern>(plan: &Plan, pattern: &Rc<P>, run: &Run) 
 
 /// A bot from its login on.
 async fn be<P: Pattern>(
-    plan: Plan,
     pattern: Rc<P>,
     mut run: Run,
     (number, stay): (u32, Stay),
@@ -70,11 +66,11 @@ async fn be<P: Pattern>(
     {
         return Ok(());
     }
+    let plan = &run.plan;
     let name = stay
         .name
-        .clone()
         .unwrap_or_else(|| format!("{}-{number}", plan.common.names));
-    let logged_in = login(&plan, name.clone(), Some(&run.stats)).await;
+    let logged_in = login(plan, name.clone(), Some(&run.stats)).await;
     if let Some(arrived) = arrived {
         // Only a run that has ended listens no more.
         arrived.send(()).await.ok();
@@ -82,7 +78,7 @@ async fn be<P: Pattern>(
     let connection = logged_in?;
     let bot = pattern.bot(Birth {
         number,
-        name,
+        name: name.clone(),
         welcome: connection.welcome().clone(),
         seed: plan
             .common
@@ -91,7 +87,7 @@ async fn be<P: Pattern>(
             .wrapping_add(u64::from(number)),
         stats: Rc::clone(&run.stats),
     });
-    live(bot, connection, run, stay.goes).await
+    Life::new(bot, name, connection).live(run, stay.goes).await
 }
 
 /// Waits for the time at which a bot comes; false when the run is over before.
@@ -103,20 +99,30 @@ async fn comes(run: &mut Run, after: Duration) -> bool {
     }
 }
 
-/// Logs a bot in. As any client, it tries again when the server says that this may help.
+/// Logs a bot in. As any client, it tries again when the server says that this may help; and where
+/// the server may be gone for a moment, when nobody says anything.
 pub(crate) async fn login<W: brightstar_client::World>(
     plan: &Plan,
     name: String,
     stats: Option<&RefCell<Stats>>,
 ) -> Result<Connection<W>, ClientError> {
-    let mut tries = 1;
+    let (begin, mut tries) = (Instant::now(), 1);
     loop {
         let hello = Hello::guest(name.clone());
-        match Connection::connect(&plan.url, plan.common.codec, hello).await {
+        let error = match Connection::connect(&plan.url, plan.common.codec, hello).await {
             Ok(connection) => return Ok(connection),
-            Err(error) if error.retry() == Retry::Later && tries < LOGIN_TRIES => tries += 1,
-            Err(error) => return Err(error),
+            Err(error) => error,
+        };
+        let again = match plan.common.restarts {
+            Restarts::None => error.retry() == Retry::Later && tries < LOGIN_TRIES,
+            Restarts::End | Restarts::Resume => {
+                error.retry() != Retry::Never && begin.elapsed() < PATIENCE
+            }
+        };
+        if !again {
+            return Err(error);
         }
+        tries += 1;
         if let Some(stats) = stats {
             stats.borrow_mut().logins_again += 1;
         }

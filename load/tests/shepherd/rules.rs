@@ -43,6 +43,9 @@ pub(super) struct Player {
     pub(super) events: Vec<Value>,
     pub(super) told: usize,
     pub(super) outcomes: Vec<Value>,
+    pub(super) session: u64,
+    /// Whether the next event is not told.
+    pub(super) deaf: bool,
     pub(super) nudge: Rc<Notify>,
 }
 
@@ -51,9 +54,19 @@ pub(super) struct Meadow {
     pub(super) players: Vec<Player>,
     pub(super) coins: Vec<i64>,
     pub(super) asked: u64,
+    /// How often it was started anew.
+    pub(super) process: u64,
 }
 
 impl Player {
+    /// Nothing of an earlier session is known in this one.
+    fn begin_session(&mut self) {
+        self.session += 1;
+        self.told = 0;
+        self.events.clear();
+        self.outcomes.clear();
+    }
+
     pub(super) fn steer(&mut self, seq: u64, input: &Input) {
         self.input = self.input.max(seq);
         self.target = match input {
@@ -71,10 +84,17 @@ impl Player {
 }
 
 impl Meadow {
-    pub(super) fn login(&mut self, hello: &Hello) -> (usize, Welcome) {
+    /// Lets somebody in, or nobody when the token is of a session that was forgotten.
+    pub(super) fn login(&mut self, hello: &Hello) -> Option<(usize, Welcome)> {
         let resumed = hello.resume.is_some();
+        let known = |player: &Player| hello.name.as_ref() == Some(&player.name);
         let you = if let Some(token) = &hello.resume {
-            token.parse().unwrap()
+            let (you, session) = token.split_once('/').unwrap();
+            let you: usize = you.parse().unwrap();
+            (self.players[you].session.to_string() == session).then_some(you)?
+        } else if let Some(you) = self.players.iter().position(known) {
+            self.players[you].begin_session();
+            you
         } else {
             let name = hello.name.clone().unwrap();
             self.players.push(Player {
@@ -86,6 +106,8 @@ impl Meadow {
                 events: Vec::new(),
                 told: 0,
                 outcomes: Vec::new(),
+                session: 0,
+                deaf: false,
                 nudge: Rc::new(Notify::new()),
             });
             self.players.len() - 1
@@ -96,8 +118,8 @@ impl Meadow {
             player.nudge.notify_one();
         }
         let welcome = Welcome {
-            session: uuid::Uuid::from_u128(you as u128 + 1),
-            resume: you.to_string(),
+            session: uuid::Uuid::from_u128((you as u128 + 1) << 64 | u128::from(player.session)),
+            resume: format!("{you}/{}", player.session),
             resumed,
             last_command: player.outcomes.len() as u64,
             tick_hz: 20,
@@ -105,7 +127,26 @@ impl Meadow {
             view_radius: 96.0,
             you: Some(id(you)),
         };
-        (you, welcome)
+        Some((you, welcome))
+    }
+
+    /// The process ends, and another goes on with what was kept.
+    pub(super) fn start_anew(&mut self) {
+        if self.mood != Mood::Rude {
+            self.process += 1;
+        }
+        for player in &mut self.players {
+            player.target = None;
+            match self.mood {
+                Mood::Amnesiac => player.session += 1,
+                Mood::Backslider => {
+                    player.gold += i64::from(player.outcomes.pop().is_some());
+                }
+                Mood::Spender => player.gold -= 1,
+                Mood::Deaf => player.deaf = true,
+                _ => {}
+            }
+        }
     }
 
     /// Does a command once; what was done is answered from the record.
@@ -219,6 +260,7 @@ impl Meadow {
             "regions": [1], "became": [1, 2], "from_worker": null, "to_worker": 1, "gain": 0.3,
             "reason": "hot & <crowded>", "state": "kept", "pause_ms": 2.0 });
         json!({ "hosts": [{
+            "host": format!("process-{}", self.process),
             "workers": [{ "worker": 0, "load": 0.4 }, { "worker": 1, "load": 0.2 }],
             "regions": [region(1, 0, 100), region(2, 100, 8192)],
             "supervisor": { "mode": "on", "changes": [change] },
