@@ -1,15 +1,19 @@
-//! Lives here: `tick/sheep`: a region's tick over 10,000 sheep, against a loop over a plain `Vec`.
-//! Not here: how sheep of the meadow behave; these are simpler, so that ours and the floor run
-//! the very same step function.
+//! Lives here: `tick/sheep`: ticks of 10,000 sheep, against a loop over a plain `Vec`; and
+//! `tick/threads`: from how many slots on a second thread pays. Not here: how sheep of the meadow
+//! behave; these are simpler, so that ours and the floor run the very same step function.
 //!
 //! Both call `Lamb::step` for each lamb. The floor keeps lambs and positions in one `Vec` and
-//! writes the results back in place, on one thread. Ours may use all threads, and besides
-//! remembers which cells changed, what to show, and what to write to disk; it is also asked what
-//! changed, as a server is after each tick.
+//! writes the results back in place, on one thread. Ours besides remembers which cells changed,
+//! what to show, and what to write to disk; it is also asked what changed, as a server is after
+//! each tick. Three shapes of ours: one region on one thread; one region whose tick is computed by
+//! two (`2-threads`); four regions on two threads that do not wait for each other (`4-regions`),
+//! between which lambs cross by tasks of their own. The last two are given two cores where the
+//! floor has one, so 2 is the most that they can bring.
 
 use std::sync::Arc;
 
-use anyhow::{Result, ensure};
+use anyhow::{Context, Result, ensure};
+use rayon::{ThreadPool, ThreadPoolBuilder};
 use serde::{Deserialize, Serialize};
 use world_data::{
     Caller, Engine, Entity, Kinds, Map, NoClients, Object, ObjectId, Options, Point, RegionId, Rng,
@@ -18,29 +22,82 @@ use world_data::{
 
 use crate::harness::{Measure, Plan, compare, median, time};
 
-const LAMBS: u64 = 10_000;
+const LAMBS: usize = 10_000;
 const METRES: f64 = 2048.0;
 const TICKS: usize = 100;
 const SECONDS: f64 = 0.05;
 const SPEED: f64 = 4.5;
 const SEED: u64 = 7;
+/// The parts of lambs that are on their way.
+const MOODS: [(&str, f64); 2] = [("most-graze", 0.05), ("all-run", 1.0)];
+/// Numbers of lambs around the one from which on a second thread pays.
+const SIZES: [usize; 5] = [512, 1024, 2048, 4096, 8192];
 
 pub(crate) fn run(plan: &Plan) -> Result<()> {
-    if !plan.wants_area("tick/sheep") {
-        return Ok(());
+    if plan.wants_area("tick/sheep") {
+        sheep(plan)?;
     }
+    if plan.wants_area("tick/threads") {
+        threads(plan)?;
+    }
+    Ok(())
+}
+
+fn sheep(plan: &Plan) -> Result<()> {
     let ticks = plan.times(TICKS);
-    for (name, restless) in [("most-graze", 0.05), ("all-run", 1.0)] {
-        let id = format!("tick/sheep/10000/{name}");
+    for (mood, restless) in MOODS {
         let goal = Measure::Time { at_most: Some(5.0) };
-        let (mut ours, mut floor) = (Ours::new(restless)?, Floor::new(restless));
-        compare(
-            plan,
-            &id,
-            goal,
-            || ours.ticks(ticks),
-            || Ok(floor.ticks(ticks)),
-        )?;
+        let free = Measure::Time { at_most: None };
+        let shapes = [
+            ("", 1, 1, goal),
+            ("/2-threads", 1, 2, free),
+            ("/4-regions", 4, 1, free),
+        ];
+        for (shape, regions, threads, measure) in shapes {
+            let id = format!("tick/sheep/10000/{mood}{shape}");
+            if !plan.wants(&id) {
+                continue;
+            }
+            let flock = Flock {
+                lambs: LAMBS,
+                restless,
+                sight: 0.0,
+            };
+            let (mut ours, mut floor) = (Ours::new(flock, regions, threads)?, Floor::new(flock));
+            compare(
+                plan,
+                &id,
+                measure,
+                || ours.ticks(ticks),
+                || Ok(floor.ticks(ticks)),
+            )?;
+        }
+    }
+    Ok(())
+}
+
+/// One region by two threads, against the same region by one: below 1 the second thread pays.
+fn threads(plan: &Plan) -> Result<()> {
+    for (does, restless, sight) in [
+        ("graze", 0.05, 0.0),
+        ("run", 1.0, 0.0),
+        ("look", 0.05, 40.0),
+    ] {
+        for lambs in SIZES {
+            let id = format!("tick/threads/{lambs}/{does}");
+            if !plan.wants(&id) {
+                continue;
+            }
+            let flock = Flock {
+                lambs,
+                restless,
+                sight,
+            };
+            let ticks = plan.times(TICKS * SIZES[4] / lambs);
+            let (mut two, mut one) = (Ours::new(flock, 1, 2)?, Ours::new(flock, 1, 1)?);
+            let measure = Measure::Time { at_most: None };
+            compare(plan, &id, measure, || two.ticks(ticks), || one.ticks(ticks))?;
+        }
     }
     Ok(())
 }
@@ -112,21 +169,30 @@ const WALK_METRES: f64 = 40.0;
 const WALK_TICKS: f64 = WALK_METRES * 0.38 / (SPEED * SECONDS);
 
 /// Where the lambs stand at first, and whether each is on its way.
-fn lambs(restless: f64) -> Vec<(Point, Lamb)> {
+fn lambs(flock: Flock) -> Vec<(Point, Lamb)> {
+    let Flock {
+        lambs, restless, ..
+    } = flock;
     let mut random = Rng::with_seed(SEED);
     let mut place = || Point::new(random.f64() * METRES, random.f64() * METRES);
-    let all: Vec<_> = (0..LAMBS).map(|_| (place(), place())).collect();
+    let all: Vec<_> = (0..lambs).map(|_| (place(), place())).collect();
     all.into_iter()
         .enumerate()
         .map(|(n, (at, to))| {
-            let walks = (n as f64 / LAMBS as f64) < restless;
+            let walks = (n as f64 / lambs as f64) < restless;
             let goal = walks.then(|| at.towards(to, WALK_METRES * 0.38));
             (at, Lamb { goal, restless })
         })
         .collect()
 }
 
-struct Flock(f64);
+#[derive(Clone, Copy)]
+struct Flock {
+    lambs: usize,
+    restless: f64,
+    /// How far each lamb looks around in each tick, in metres; 0: not at all.
+    sight: f64,
+}
 
 impl World for Flock {
     const NAME: &'static str = "flock";
@@ -144,7 +210,7 @@ impl World for Flock {
     }
 
     fn genesis(&self, task: &mut Task<'_>) -> Result<(), Stop> {
-        for (at, lamb) in lambs(self.0) {
+        for (at, lamb) in lambs(*self) {
             task.create_at(lamb, at)?;
         }
         Ok(())
@@ -170,6 +236,11 @@ impl World for Flock {
         let Some(lamb) = entity.get::<Lamb>() else {
             return Step::Stay;
         };
+        if self.sight > 0.0 {
+            let mut near = 0;
+            tick.nearby(entity.at(), self.sight, |_| near += 1);
+            std::hint::black_box(near);
+        }
         match lamb.step(entity.at(), tick.seconds(), || tick.random(entity.id())) {
             Next::Stay => Step::Stay,
             Next::Go(at) => Step::Go(at),
@@ -182,55 +253,112 @@ impl World for Flock {
     }
 }
 
-/// The engine with all lambs in one region.
+/// The engine with all lambs in so many regions of the map.
 struct Ours {
-    world: Flock,
-    worker: Worker,
-    region: RegionId,
+    flock: Flock,
+    engine: Engine,
+    /// One per thread, with the regions that are its.
+    shares: Vec<(Worker, Vec<RegionId>)>,
+    /// The threads that compute a tick, if there are several.
+    pool: Option<ThreadPool>,
     number: u64,
 }
 
+/// Threads that four regions are spread over.
+const WORKERS: usize = 2;
+
 impl Ours {
-    fn new(restless: f64) -> Result<Self> {
-        let world = Flock(restless);
+    fn new(flock: Flock, regions: usize, threads: usize) -> Result<Self> {
         let options = Options {
-            regions: 1,
+            // One more, for what has no position, if the map is to be cut.
+            regions: if regions > 1 { regions + 1 } else { 1 },
+            parallel_from: if threads > 1 { 1 } else { usize::MAX },
             ..Options::default()
         };
-        let engine = Engine::in_memory(&world, options, Arc::new(NoClients))?;
-        let region = engine.regions().list[0].0;
+        let engine = Engine::in_memory(&flock, options, Arc::new(NoClients))?;
+        let map = flock.map();
+        let cells = engine.regions().list.clone();
+        let cells = cells
+            .iter()
+            .filter(|(_, interval)| map.is_cell(interval.from));
+        let cells: Vec<_> = cells.map(|(id, _)| *id).collect();
+        ensure!(
+            cells.len() == regions,
+            "the map has {} regions",
+            cells.len()
+        );
+        let share = cells.len().div_ceil(WORKERS);
+        let shares = cells.chunks(share);
+        let shares = shares.map(|share| (engine.worker(), share.to_vec()));
+        let pool = ThreadPoolBuilder::new().num_threads(threads);
         Ok(Self {
-            world,
-            worker: engine.worker(),
-            region,
+            flock,
+            shares: shares.collect(),
+            engine,
+            pool: (threads > 1).then(|| pool.build()).transpose()?,
             number: 0,
         })
     }
 
-    /// The median time of one tick.
+    /// The time of one tick of all regions.
     fn ticks(&mut self, count: usize) -> Result<f64> {
-        let mut times = Vec::with_capacity(count);
-        for _ in 0..count {
-            self.number += 1;
-            let (took, seen) = time(|| {
-                let ticked = self
-                    .worker
-                    .tick(self.region, &self.world, self.number, SECONDS);
-                let moved = self.worker.observe(self.region, |scene| {
-                    let mut moved = 0;
-                    scene.moved(|_| moved += 1);
-                    moved
+        let numbers = self.number + 1..self.number + 1 + count as u64;
+        self.number += count as u64;
+        let flock = self.flock;
+        let took = match &mut self.shares[..] {
+            [(worker, regions)] => {
+                let region = regions[0];
+                let one = |number| match &self.pool {
+                    // As in a server, the thread that ticks is none of the pool's.
+                    Some(pool) => time(|| pool.install(|| tick(worker, region, &flock, number))).0,
+                    None => time(|| tick(worker, region, &flock, number)).0,
+                };
+                median(numbers.map(one).map(|took| took.as_secs_f64()).collect())
+            }
+            // They do not wait for each other, as threads of a server do not.
+            shares => {
+                let run = |(worker, regions): &mut (Worker, Vec<RegionId>)| {
+                    for number in numbers.clone() {
+                        for region in &*regions {
+                            tick(worker, *region, &flock, number);
+                        }
+                    }
+                };
+                let (took, ()) = time(|| {
+                    std::thread::scope(|scope| {
+                        let run = &run;
+                        for share in shares {
+                            scope.spawn(move || run(share));
+                        }
+                    });
                 });
-                ticked.map(|ticked| ticked.entities).zip(moved)
-            });
-            ensure!(
-                seen.is_some_and(|(entities, _)| entities as u64 == LAMBS),
-                "lambs are missing"
-            );
-            times.push(took.as_secs_f64());
-        }
-        Ok(median(times))
+                took.as_secs_f64() / count as f64
+            }
+        };
+        self.check()?;
+        Ok(took)
     }
+
+    /// Nobody is missing.
+    fn check(&mut self) -> Result<()> {
+        let mut lambs = 0;
+        for (region, _) in &self.engine.regions().list {
+            let count = self.shares[0].0.observe(*region, |scene| scene.counts().1);
+            lambs += count.context("a region is missing")?;
+        }
+        ensure!(lambs == self.flock.lambs, "there are {lambs} lambs");
+        Ok(())
+    }
+}
+
+/// One tick of a region, and the question what changed.
+fn tick(worker: &mut Worker, region: RegionId, flock: &Flock, number: u64) -> Option<usize> {
+    worker.tick(region, flock, number, SECONDS)?;
+    worker.observe(region, |scene| {
+        let mut moved = 0;
+        scene.moved(|_| moved += 1);
+        moved
+    })
 }
 
 /// The plain `Vec`.
@@ -240,9 +368,9 @@ struct Floor {
 }
 
 impl Floor {
-    fn new(restless: f64) -> Self {
+    fn new(flock: Flock) -> Self {
         Self {
-            lambs: lambs(restless),
+            lambs: lambs(flock),
             number: 0,
         }
     }

@@ -24,6 +24,7 @@ impl Config {
             task_attempts: engine.task_attempts,
             task_limits: self.task_limits(),
             events_kept: self.sessions.events_kept,
+            parallel_from: engine.parallel_from,
             seed: engine.seed,
             start_ms,
             // The process ends: what is in memory is no longer known to be true.

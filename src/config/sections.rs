@@ -47,6 +47,9 @@ section! {
         task_budget_ms: u64 = 100, in 1..=60_000;
         /// Runs that a task may take, if its kind has no number in `tasks`.
         task_attempts: u32 = 64, in 1..=10_000;
+        /// Work of a region's tick from which on it is computed by several threads: 1 for each
+        /// object, 4 for each cell that one looks into.
+        parallel_from: usize = 8_192, in 1..=1_000_000_000;
         /// Seeds the world's random numbers.
         seed: u64 = 0, in 0..=i64::MAX;
     }

@@ -23,6 +23,7 @@ use crate::recovery;
 use crate::session::{Note, SavedSession};
 use crate::shared::{Clock, Pause, Shared, Start};
 use crate::store::{Store, StoreError};
+use crate::tick::PARALLEL_FROM;
 use crate::watch::Watch;
 use crate::worker::Worker;
 use crate::world::World;
@@ -66,6 +67,9 @@ pub struct Options {
     pub task_limits: Vec<(&'static str, Limit)>,
     /// Events kept per session until they are acknowledged; above, the oldest makes room.
     pub events_kept: usize,
+    /// Work of a region's tick from which on it is computed by several threads: 1 for each object,
+    /// 4 for each cell that one looks into.
+    pub parallel_from: usize,
     /// Seeds all random numbers.
     pub seed: u64,
     /// What the clock says at first, in milliseconds since the Unix epoch.
@@ -98,6 +102,7 @@ impl Default for Options {
             task_attempts: 64,
             task_limits: Vec::new(),
             events_kept: 1024,
+            parallel_from: PARALLEL_FROM,
             seed: 0,
             start_ms: 0,
             on_failure: None,

@@ -74,6 +74,8 @@ pub(crate) struct State {
     /// one of the two. Its entries are the regions there were since then, at most.
     pub(crate) tasks_with: FxHashMap<RegionId, u64>,
     entities: usize,
+    /// How much the last tick had to do, in slots passed by.
+    pub(crate) tick_work: usize,
     /// The region is no more: look into the table again.
     pub(crate) retired: bool,
 }
@@ -250,6 +252,7 @@ impl State {
         Self {
             round: self.round,
             feed,
+            tick_work: self.tick_work,
             ..Self::default()
         }
     }

@@ -6,6 +6,7 @@
 
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering};
 
 use metrics::counter;
 use rayon::prelude::*;
@@ -22,11 +23,16 @@ use crate::shared::{Shared, Table};
 use crate::worker::Worker;
 use crate::world::{Entity, Scene as Cells, Step, Tick, World};
 
-/// Slots from which on a tick is computed by several threads: below, handing the work out costs
-/// more than it brings (benches/tick, 2 cores).
-const PARALLEL_FROM: usize = 4096;
-/// Slots that one thread takes at a time.
-const CHUNK: usize = 1024;
+/// The work of a tick from which on it is computed by several threads: one for each slot, and
+/// [`LOOK`] for each cell that its entities looked into. Below, waking the others costs more than
+/// they bring (benches, `tick/threads`).
+pub(crate) const PARALLEL_FROM: usize = 8192;
+/// What a look into a cell costs, as so many slots that are only passed by.
+const LOOK: usize = 4;
+/// Slots that one thread takes at a time, at least and at most.
+const CHUNK: std::ops::RangeInclusive<usize> = 64..=1024;
+/// Parts for each thread: one that falls behind holds up the others by no more than a part.
+const PARTS_PER_THREAD: usize = 4;
 
 /// What a tick did.
 #[derive(Debug, Clone, Copy, Default)]
@@ -35,18 +41,90 @@ pub struct Ticked {
     pub entities: usize,
     /// Entities that changed.
     pub changed: usize,
+    /// Parts that it was computed in; 1 if by one thread.
+    pub parts: usize,
 }
 
-struct View<'a>(&'a State);
+/// What the entities of one part of a tick look at.
+struct View<'a> {
+    state: &'a State,
+    /// Cells looked into. Only its own part counts here: an atomic for the sake of `Sync` alone.
+    looks: AtomicUsize,
+}
+
+impl<'a> View<'a> {
+    fn new(state: &'a State) -> Self {
+        Self {
+            state,
+            looks: AtomicUsize::new(0),
+        }
+    }
+}
 
 impl Cells for View<'_> {
     fn visit(&self, cell: Home, see: &mut dyn FnMut(Entity<'_>)) {
-        for at in self.0.members(cell) {
-            if let Some(entity) = self.0.slots[*at as usize].entity() {
+        self.looks
+            .store(self.looks.load(Ordering::Relaxed) + 1, Ordering::Relaxed);
+        for at in self.state.members(cell) {
+            if let Some(entity) = self.state.slots[*at as usize].entity() {
                 see(entity);
             }
         }
     }
+}
+
+/// When a tick is, and how much time it covers.
+#[derive(Clone, Copy)]
+struct Time {
+    number: u64,
+    now_ms: u64,
+    seconds: f64,
+}
+
+/// What a part of a tick comes to.
+struct Part {
+    /// Slots and what becomes of the entities in them, but for those that stay as they are.
+    steps: Vec<(u32, Step)>,
+    looks: usize,
+}
+
+/// Computes one part of a tick: the entities of `slots`, which begin at `base`.
+fn part<W: World>(
+    shared: &Shared,
+    world: &W,
+    state: &State,
+    time: Time,
+    (base, slots): (usize, &[Slot]),
+) -> Part {
+    let view = View::new(state);
+    let tick = Tick {
+        number: time.number,
+        now_ms: time.now_ms,
+        seconds: time.seconds,
+        seed: shared.options.seed,
+        map: shared.map,
+        scene: &view,
+    };
+    let mut steps = Vec::new();
+    for (at, slot) in slots.iter().enumerate() {
+        let Some(entity) = slot.entity() else {
+            continue;
+        };
+        let Some(tick) = tick.since(slot.crossed_ms) else {
+            continue;
+        };
+        // One entity's panic is its own: it stays as it is.
+        match catch_unwind(AssertUnwindSafe(|| world.tick(&tick, entity))) {
+            Ok(Step::Stay) => {}
+            Ok(step) => steps.push(((base + at) as u32, step)),
+            Err(_) => {
+                counter!("brightstar_task_panics_total", "kind" => "tick").increment(1);
+                tracing::warn!(id = slot.id.raw(), "the tick of an entity panicked");
+            }
+        }
+    }
+    let looks = view.looks.into_inner();
+    Part { steps, looks }
 }
 
 /// An entity that leaves the region, by a task of its own.
@@ -78,16 +156,24 @@ impl Worker {
             // Only a caller that splits a region while it ticks comes here.
             return Some(Ticked::default());
         }
-        let (steps, entities) = self.compute(world, &state, number, now_ms, seconds);
+        let time = Time {
+            number,
+            now_ms,
+            seconds,
+        };
+        let parts = self.compute(world, &state, time);
+        let looks: usize = parts.iter().map(|part| part.looks).sum();
+        state.tick_work = state.slots.len() + LOOK * looks;
         let mut ticked = Ticked {
-            entities,
-            changed: steps.len(),
+            entities: state.entities(),
+            changed: parts.iter().map(|part| part.steps.len()).sum(),
+            parts: parts.len(),
         };
         let mut crossings = Vec::new();
-        if !steps.is_empty() {
+        if ticked.changed > 0 {
             region.note_lazy(now_ms);
         }
-        for (slot, step) in steps {
+        for (slot, step) in parts.into_iter().flat_map(|part| part.steps) {
             let interval = region.interval;
             if !self.shared.apply(
                 &mut state,
@@ -125,54 +211,19 @@ impl Worker {
         Some((Arc::clone(&self.table), at))
     }
 
-    fn compute<W: World>(
-        &self,
-        world: &W,
-        state: &State,
-        number: u64,
-        now_ms: u64,
-        seconds: f64,
-    ) -> (Vec<(u32, Step)>, usize) {
-        let view = View(state);
-        let tick = Tick {
-            number,
-            now_ms,
-            seconds,
-            seed: self.shared.options.seed,
-            map: self.shared.map,
-            scene: &view,
-        };
-        let steps_of = |base: usize, slots: &[Slot]| {
-            let mut steps = Vec::new();
-            for (at, slot) in slots.iter().enumerate() {
-                let Some(entity) = slot.entity() else {
-                    continue;
-                };
-                let Some(tick) = tick.since(slot.crossed_ms) else {
-                    continue;
-                };
-                // One entity's panic is its own: it stays as it is.
-                match catch_unwind(AssertUnwindSafe(|| world.tick(&tick, entity))) {
-                    Ok(Step::Stay) => {}
-                    Ok(step) => steps.push(((base + at) as u32, step)),
-                    Err(_) => {
-                        counter!("brightstar_task_panics_total", "kind" => "tick").increment(1);
-                        tracing::warn!(id = slot.id.raw(), "the tick of an entity panicked");
-                    }
-                }
-            }
-            steps
-        };
-        let steps = if state.slots.len() < PARALLEL_FROM {
-            steps_of(0, &state.slots)
-        } else {
-            let chunks = state.slots.par_chunks(CHUNK).enumerate();
-            let parts: Vec<_> = chunks
-                .map(|(at, slots)| steps_of(at * CHUNK, slots))
-                .collect();
-            parts.into_iter().flatten().collect()
-        };
-        (steps, state.entities())
+    /// What becomes of each entity, in the order of slots, in parallel where the last tick's work
+    /// says that it pays.
+    fn compute<W: World>(&self, world: &W, state: &State, time: Time) -> Vec<Part> {
+        let shared = &*self.shared;
+        if state.tick_work < shared.options.parallel_from {
+            return vec![part(shared, world, state, time, (0, &state.slots))];
+        }
+        let parts = rayon::current_num_threads() * PARTS_PER_THREAD;
+        let chunk = (state.slots.len() / parts).clamp(*CHUNK.start(), *CHUNK.end());
+        let chunks = state.slots.par_chunks(chunk).enumerate();
+        chunks
+            .map(|(at, slots)| part(shared, world, state, time, (at * chunk, slots)))
+            .collect()
     }
 
     /// Takes an entity over the region's border: a task of the durable class in both regions.
