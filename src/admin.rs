@@ -11,12 +11,13 @@ mod refusal;
 mod token;
 
 use std::net::IpAddr;
-use std::sync::{Mutex, PoisonError};
+use std::sync::{Arc, Mutex, PoisonError};
 
 use actix_web::http::header::{AUTHORIZATION, CACHE_CONTROL};
 use actix_web::web::{self, Bytes, Data, Payload, ServiceConfig};
 use actix_web::{HttpRequest, HttpResponse};
 use actors::{ChangeStatus, Order, Runtime};
+use arc_swap::ArcSwap;
 use serde::Deserialize;
 use serde::de::DeserializeOwned;
 use tokio::time::Instant;
@@ -35,7 +36,8 @@ const AUDIT: &str = "audit";
 
 /// What `/admin` needs to know who may give orders. None of it when it is off.
 pub(crate) struct Admin {
-    token: Token,
+    file: String,
+    token: ArcSwap<Token>,
     failures: Mutex<Failures>,
 }
 
@@ -45,11 +47,25 @@ impl Admin {
     /// # Errors
     /// When the file can't be read, others may read it, or what it holds is no token.
     pub(crate) fn new(config: &config::Admin) -> Result<Option<Self>, ConfigError> {
-        let token = Token::read(&config.token_file)?;
+        let file = config.token_file.clone();
+        let token = Token::read(&file)?;
         Ok(token.map(|token| Self {
-            token,
+            file,
+            token: ArcSwap::from_pointee(token),
             failures: Mutex::default(),
         }))
+    }
+
+    /// Reads the token again.
+    ///
+    /// # Errors
+    /// As at the start; the token stays as it was.
+    pub(crate) fn reload(&self) -> Result<(), ConfigError> {
+        if let Some(token) = Token::read(&self.file)? {
+            self.token.store(Arc::new(token));
+            tracing::info!(target: AUDIT, file = self.file, "the operator's token is read");
+        }
+        Ok(())
     }
 
     /// Lets a request from `peer` in, if it has the token.
@@ -61,7 +77,7 @@ impl Admin {
             return Err(Refusal::too_fast());
         }
         let given = request.headers().get(AUTHORIZATION);
-        if given.is_some_and(|given| self.token.is_in(given.as_bytes())) {
+        if given.is_some_and(|given| self.token.load().is_in(given.as_bytes())) {
             return Ok(());
         }
         failures.count(peer, now);

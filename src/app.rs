@@ -5,6 +5,7 @@
 //! command line or the configuration is wrong, 1 for everything else.
 
 use std::fmt;
+use std::future::pending;
 use std::io::{self, Write};
 use std::marker::PhantomData;
 use std::process::ExitCode;
@@ -15,10 +16,11 @@ use world_data::World;
 
 use crate::cli::{Cli, Command, Serve};
 use crate::config::{self, Config, ConfigError};
+use crate::login::mint::Mint;
 use crate::page::Asset;
 use crate::server::{self, Running, StartError};
 use crate::tools::{self, ToolError};
-use crate::{log, tcp};
+use crate::{log, reload, tcp};
 
 /// The exit code when the command line or the configuration is wrong.
 const USAGE: u8 = 2;
@@ -188,6 +190,10 @@ impl<W: World, A: Args + 'static, C: Subcommand + 'static> App<W, A, C> {
     pub fn run(self) -> ExitCode {
         match parse::<A, C>(W::NAME, self.about, std::env::args_os().collect()) {
             Ok(Command::Other(command)) => (self.commands)(command),
+            Ok(Command::Token(flags)) => match token(&flags, W::NAME) {
+                Ok(()) => ExitCode::SUCCESS,
+                Err(error) => fail(W::NAME, &error),
+            },
             Ok(Command::Serve(flags)) => match serve(self, &flags) {
                 Ok(code) => code,
                 Err(error) => fail(W::NAME, &error),
@@ -241,6 +247,8 @@ enum Failure {
     Signals(io::Error),
     #[error("can't write to standard output: {0}")]
     Output(io::Error),
+    #[error("{0}")]
+    Token(String),
     #[error(transparent)]
     Stop(#[from] server::StopError),
 }
@@ -268,6 +276,11 @@ fn fail(world: &str, error: &Failure) -> ExitCode {
     }
 }
 
+fn token(flags: &Mint, world: &str) -> Result<(), Failure> {
+    let token = flags.token(world).map_err(Failure::Token)?;
+    say(&format!("{token}\n"))
+}
+
 fn serve<W: World, A: Args, C>(app: App<W, A, C>, flags: &Serve<A>) -> Result<ExitCode, Failure> {
     let variables = std::env::vars_os()
         .filter_map(|(name, value)| Some((name.into_string().ok()?, value.into_string().ok()?)));
@@ -284,7 +297,7 @@ fn serve<W: World, A: Args, C>(app: App<W, A, C>, flags: &Serve<A>) -> Result<Ex
         .map_err(Failure::Signals)?;
     // Before the world is opened: a signal during a long recovery is kept and obeyed after it.
     let mut signals = runtime
-        .block_on(async { Signals::new() })
+        .block_on(async { Signals::new(reload::is_asked_for(&config)) })
         .map_err(Failure::Signals)?;
     let running = server::start((app.world)(&flags.world), &config, app.page)?;
     say(&format!(
@@ -295,15 +308,27 @@ fn serve<W: World, A: Args, C>(app: App<W, A, C>, flags: &Serve<A>) -> Result<Ex
     runtime.block_on(until_stopped(running, &mut signals))
 }
 
-/// Waits for a signal, then for the graceful stop; a second signal ends it at once.
+/// Waits for a signal, then for the graceful stop; a second signal ends it at once. SIGHUP reads keys
+/// and secrets again.
 async fn until_stopped(mut running: Running, signals: &mut Signals) -> Result<ExitCode, Failure> {
-    tokio::select! {
-        name = signals.next() => tracing::info!(signal = name, "stopping; once more to stop at once"),
-        () = running.ended() => {}
+    loop {
+        tokio::select! {
+            said = signals.next() => match said {
+                Said::Stop(name) => {
+                    tracing::info!(signal = name, "stopping; once more to stop at once");
+                    break;
+                }
+                Said::Reload => {
+                    tracing::info!(signal = "SIGHUP", "reading keys and secrets again");
+                    running.reload();
+                }
+            },
+            () = running.ended() => break,
+        }
     }
     running.begin_stop();
     tokio::select! {
-        name = signals.next() => {
+        name = signals.stop() => {
             tracing::warn!(signal = name, "stopped at once; the journal has what was acknowledged");
             // Its threads end with the process: waiting for them is what was refused.
             std::mem::forget(running);
@@ -323,24 +348,53 @@ fn say(words: &str) -> Result<(), Failure> {
         .map_err(Failure::Output)
 }
 
-/// The signals that stop a server.
+/// What a signal says.
+enum Said {
+    /// Stop. The signal's name, for the log.
+    Stop(&'static str),
+    /// Read keys and secrets again.
+    Reload,
+}
+
+/// The signals that a server obeys.
 struct Signals {
     terminate: Signal,
     interrupt: Signal,
+    hangup: Option<Signal>,
 }
 
 impl Signals {
-    fn new() -> io::Result<Self> {
+    /// `reloads`: SIGHUP has a use. Otherwise it does what it does to others: a server that was
+    /// started from a terminal ends with it.
+    fn new(reloads: bool) -> io::Result<Self> {
         Ok(Self {
             terminate: signal(SignalKind::terminate())?,
             interrupt: signal(SignalKind::interrupt())?,
+            hangup: reloads.then(|| signal(SignalKind::hangup())).transpose()?,
         })
     }
 
-    async fn next(&mut self) -> &'static str {
+    /// The next signal.
+    async fn next(&mut self) -> Said {
+        let reload = async {
+            match &mut self.hangup {
+                Some(hangup) => hangup.recv().await,
+                None => pending().await,
+            }
+        };
         tokio::select! {
-            _ = self.terminate.recv() => "SIGTERM",
-            _ = self.interrupt.recv() => "SIGINT",
+            _ = self.terminate.recv() => Said::Stop("SIGTERM"),
+            _ = self.interrupt.recv() => Said::Stop("SIGINT"),
+            _ = reload => Said::Reload,
+        }
+    }
+
+    /// The next signal that stops the server.
+    async fn stop(&mut self) -> &'static str {
+        loop {
+            if let Said::Stop(name) = self.next().await {
+                return name;
+            }
         }
     }
 }

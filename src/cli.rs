@@ -9,7 +9,8 @@ use clap::builder::{PossibleValuesParser, TypedValueParser};
 use clap::{Args, Parser, Subcommand};
 use world_data::Durability;
 
-use crate::config::{self, Config, ConfigError, LogFormat};
+use crate::config::{self, Config, ConfigError, LogFormat, LoginMode};
+use crate::login::mint::Mint;
 use crate::tools::dead::Dead;
 
 /// The whole command line of a world's binary. `A`: the world's own flags of `serve`; `C`: its own
@@ -29,6 +30,8 @@ pub(crate) enum Command<A: Args, C: Subcommand> {
     Serve(Serve<A>),
     /// Lists, shows, replays and drops dead letters: tasks that were given up.
     Dead(Dead<A>),
+    /// Signs a token to log in with, for trying `login.mode = "jwt"` out
+    Token(Mint),
     #[command(flatten)]
     Other(C),
 }
@@ -57,6 +60,9 @@ pub(crate) struct Serve<A: Args> {
     /// Whether regions are moved, split and merged as their load asks [config: supervisor.mode]
     #[arg(long, value_name = "MODE", value_parser = supervisor())]
     supervisor: Option<SupervisorMode>,
+    /// How clients say who they are [config: login.mode]
+    #[arg(long, value_name = "MODE")]
+    login: Option<LoginMode>,
     /// Allow guest login on an address that others can reach
     #[arg(long)]
     insecure_guest: bool,
@@ -106,6 +112,7 @@ impl<A: Args> Serve<A> {
         put(&mut config.engine.regions, self.regions.as_ref());
         put(&mut config.regions.workers, self.workers.as_ref());
         put(&mut config.supervisor.mode, self.supervisor.as_ref());
+        put(&mut config.login.mode, self.login.as_ref());
         put(&mut config.log.format, self.log_format.as_ref());
         config.server.insecure_guest |= self.insecure_guest;
         config.check()?;
@@ -182,6 +189,8 @@ mod tests {
             "6",
             "--supervisor",
             "observe",
+            "--login",
+            "guest",
             "--insecure-guest",
             "--log-format",
             "json",

@@ -7,6 +7,7 @@
 mod handed;
 mod load;
 mod log_format;
+mod login_mode;
 mod print;
 pub(crate) mod section;
 mod sections;
@@ -19,9 +20,10 @@ use serde::{Deserialize, Serialize};
 
 pub use load::{ENV_LOG, ENV_PREFIX, environment, file};
 pub use log_format::LogFormat;
+pub use login_mode::LoginMode;
 pub use print::print;
 pub use sections::{
-    Admin, Engine, Gateway, Ladder, Log, Regions, Server, Sessions, Supervisor, Tasks,
+    Admin, Engine, Gateway, Ladder, Log, Login, Regions, Server, Sessions, Supervisor, Tasks,
 };
 
 /// Everything that someone may tune.
@@ -44,6 +46,8 @@ pub struct Config {
     pub sessions: Sessions,
     /// The gateway.
     pub gateway: Gateway,
+    /// Logins.
+    pub login: Login,
     /// The operator's orders.
     pub admin: Admin,
     /// The log.
@@ -85,14 +89,27 @@ impl Config {
         }
         let (over, under) = (self.ladder.over_load, self.ladder.under_load);
         below(("ladder.under_load", under), ("ladder.over_load", over))?;
-        let address = self.address()?;
-        if !address.ip().is_loopback() && !self.server.insecure_guest {
+        self.check_logins()?;
+        crate::log::parse_level(&self.log.level)?;
+        Ok(())
+    }
+
+    fn check_logins(&self) -> Result<(), ConfigError> {
+        let (address, guest) = (self.address()?, self.login.mode == LoginMode::Guest);
+        if guest && !address.ip().is_loopback() && !self.server.insecure_guest {
             return Err(ConfigError(format!(
                 "server.listen = {address}: with guest login anybody who reaches this address can \
-                 play as anybody; listen on 127.0.0.1, or say --insecure-guest if that is meant"
+                 play as anybody; take tokens (--login jwt), listen on 127.0.0.1, or say \
+                 --insecure-guest if that is meant"
             )));
         }
-        crate::log::parse_level(&self.log.level)?;
+        if !guest && self.login.keys.is_empty() {
+            return Err(ConfigError(
+                "login.keys = \"\": with login.mode = \"jwt\" it must name the folder with the \
+                 keys of tokens"
+                    .to_owned(),
+            ));
+        }
         Ok(())
     }
 
@@ -105,6 +122,7 @@ impl Config {
         self.ladder.check()?;
         self.sessions.check()?;
         self.gateway.check()?;
+        self.login.check()?;
         self.admin.check()?;
         self.log.check()
     }

@@ -34,22 +34,26 @@ use socket::Socket;
 use writer::Writer;
 
 use crate::config;
+use crate::http::Host;
+use crate::login::Logins;
 
 /// What every socket thread needs to open sockets.
 pub(crate) struct Gateway<W: World> {
     runtime: Runtime<W>,
     limits: config::Gateway,
     doors: Arc<Doors>,
+    logins: Arc<Logins>,
     counters: Arc<Counters>,
 }
 
 impl<W: World> Gateway<W> {
-    /// A gateway to the sessions of `runtime`.
-    pub(crate) fn new(runtime: Runtime<W>, limits: config::Gateway, doors: Arc<Doors>) -> Self {
+    /// A gateway to the sessions of a host.
+    pub(crate) fn new(host: &Host<W>) -> Self {
         Self {
-            runtime,
-            limits,
-            doors,
+            runtime: host.runtime.clone(),
+            limits: host.config.gateway.clone(),
+            doors: Arc::clone(&host.doors),
+            logins: Arc::clone(&host.logins),
             counters: Arc::new(Counters::new()),
         }
     }
@@ -61,7 +65,7 @@ pub(crate) async fn connect<W: World>(
     payload: web::Payload,
     gateway: web::Data<Gateway<W>>,
 ) -> HttpResponse {
-    match open(&request, payload, &gateway) {
+    match open(&request, payload, gateway) {
         Ok(response) => response,
         Err(refusal) => refuse(&refusal),
     }
@@ -70,7 +74,7 @@ pub(crate) async fn connect<W: World>(
 fn open<W: World>(
     request: &HttpRequest,
     payload: web::Payload,
-    gateway: &Gateway<W>,
+    gateway: web::Data<Gateway<W>>,
 ) -> Result<HttpResponse, Refusal> {
     let asked = subprotocols(request);
     let codec = Codec::negotiate(asked.as_deref())
@@ -89,8 +93,8 @@ fn open<W: World>(
     let response = response
         .message_body(BoxBody::new(Writer::new(Rc::clone(&socket))))
         .map_err(|error| Refusal::new(ErrorCode::Internal, error.to_string()))?;
-    let (hub, limits) = (gateway.runtime.hub(), gateway.limits.clone());
-    let reader = reader::read(socket, hub, payload.into_inner(), peer, limits);
+    let hub = gateway.runtime.hub();
+    let reader = reader::read(socket, hub, payload.into_inner(), peer, gateway);
     // Detached: the reader ends by itself, when the socket does.
     drop(actix_web::rt::spawn(reader));
     Ok(response.into())

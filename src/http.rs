@@ -14,6 +14,7 @@ use world_data::{Map, World};
 use crate::admin::{self, Admin};
 use crate::console::{self, Last};
 use crate::gateway::{self, Doors, Gateway};
+use crate::login::Logins;
 use crate::page::{self, Asset, look};
 use crate::{config::Config, metrics};
 
@@ -24,6 +25,7 @@ const METRICS_TYPE: &str = "text/plain; version=0.0.4; charset=utf-8";
 pub(crate) struct Host<W: World> {
     pub(crate) runtime: Runtime<W>,
     pub(crate) doors: Arc<Doors>,
+    pub(crate) logins: Arc<Logins>,
     pub(crate) config: Config,
     pub(crate) map: Map,
     /// Who may give orders; none when nobody may.
@@ -36,6 +38,7 @@ impl<W: World> Clone for Host<W> {
         Self {
             runtime: self.runtime.clone(),
             doors: Arc::clone(&self.doors),
+            logins: Arc::clone(&self.logins),
             config: self.config.clone(),
             map: self.map,
             admin: self.admin.clone(),
@@ -50,13 +53,8 @@ pub(crate) fn routes<W: World>(
     host: &Host<W>,
     page: &'static [Asset],
 ) {
-    let gateway = Gateway::new(
-        host.runtime.clone(),
-        host.config.gateway.clone(),
-        Arc::clone(&host.doors),
-    );
     service
-        .app_data(Data::new(gateway))
+        .app_data(Data::new(Gateway::new(host)))
         .app_data(Data::new(host.clone()))
         .route("/v1/ws", web::get().to(gateway::connect::<W>))
         .route("/v1/status", look().to(status::<W>))

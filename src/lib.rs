@@ -4,8 +4,8 @@
 //! (`protocol`). This crate opens them, connects them to sockets and to the operator.
 //!
 //! Read in this order: `app` (a binary from a world), `cli`, `config` (what it is told), `server`
-//! (started and stopped), `http`, `page`, `console`, `admin`, `gateway` (what it answers), `tools` (a binary's other
-//! commands), `metrics`, `log`, `tcp`.
+//! (started and stopped), `http`, `page`, `console`, `admin`, `gateway`, `login` (what it answers),
+//! `tools` (a binary's other commands), `metrics`, `log`, `reload`, `tcp`, `guarded`.
 
 #![forbid(unsafe_code)]
 
@@ -15,10 +15,13 @@ mod cli;
 pub mod config;
 mod console;
 mod gateway;
+mod guarded;
 mod http;
 mod log;
+mod login;
 pub mod metrics;
 mod page;
+mod reload;
 pub mod server;
 mod tcp;
 mod tools;

@@ -25,7 +25,9 @@ use crate::config::{Config, ConfigError};
 use crate::console::Last;
 use crate::gateway::Doors;
 use crate::http::{self, Host};
+use crate::login::Logins;
 use crate::page::Asset;
+use crate::reload::Reload;
 use crate::{metrics, tcp};
 
 /// What ordinary requests, answered at once, may take when the server stops.
@@ -74,6 +76,7 @@ pub enum StopError {
 /// A server that runs. Dropping it stops it, too.
 pub struct Running {
     address: SocketAddr,
+    reload: Reload,
     stop: Option<oneshot::Sender<()>>,
     ended: Option<oneshot::Receiver<()>>,
     thread: Option<JoinHandle<io::Result<()>>>,
@@ -97,7 +100,12 @@ pub fn start<W: World>(
     page: &'static [Asset],
 ) -> Result<Running, StartError> {
     config.check()?;
-    let admin = Admin::new(&config.admin)?;
+    let admin = Admin::new(&config.admin)?.map(Arc::new);
+    let logins = Arc::new(Logins::new(&config.login, W::NAME)?);
+    let reload = Reload {
+        logins: Arc::clone(&logins),
+        admin: admin.clone(),
+    };
     metrics::exporter();
     metrics::build_info(W::NAME);
     // The port first: it is taken or not at once, while recovery may be long.
@@ -137,6 +145,7 @@ pub fn start<W: World>(
         page,
         listener,
         post,
+        logins,
         admin,
     };
     let thread = Builder::new().name("server".to_owned()).spawn(move || {
@@ -147,6 +156,7 @@ pub fn start<W: World>(
     })?;
     let running = Running {
         address,
+        reload,
         stop: Some(stop),
         ended: Some(ended),
         thread: Some(thread),
@@ -164,6 +174,13 @@ impl Running {
     /// Where it listens; with the port it got, if it was told to take any.
     pub fn address(&self) -> SocketAddr {
         self.address
+    }
+
+    /// Reads again what came from files: keys of tokens, and the operator's token. Nobody's session
+    /// or connection ends by it. `false` when something could not be read: that stays as it was,
+    /// and the log says what.
+    pub fn reload(&self) -> bool {
+        self.reload.run()
     }
 
     /// Begins a graceful stop and returns at once; [`Self::stop`] waits for it.
@@ -217,7 +234,8 @@ struct Parts<W: World> {
     page: &'static [Asset],
     listener: TcpListener,
     post: Arc<Post>,
-    admin: Option<Admin>,
+    logins: Arc<Logins>,
+    admin: Option<Arc<Admin>>,
 }
 
 /// Where the engine's effects go. The engine alone holds it, until it is dropped.
@@ -276,7 +294,8 @@ async fn run<W: World>(
             doors,
             config: config.clone(),
             map: *engine.map(),
-            admin: parts.admin.map(Arc::new),
+            logins: parts.logins,
+            admin: parts.admin,
             console: Arc::new(Last::default()),
         };
         let server = http_server(host.clone(), parts.listener, parts.page)?;

@@ -2,11 +2,13 @@
 //! Not here: what is the same inside one process.
 
 use std::fs::Permissions;
-use std::io::{BufRead, BufReader, Read};
+use std::io::{BufRead, BufReader};
 use std::net::SocketAddr;
 use std::os::unix::fs::PermissionsExt;
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Output, Stdio};
+use std::sync::{Arc, Mutex};
+use std::thread::JoinHandle;
 use std::time::{Duration, Instant};
 
 use serde_json::json;
@@ -31,7 +33,7 @@ pub(crate) fn field() -> PathBuf {
     path
 }
 
-fn serve(data: &Path, flags: &[&str]) -> Command {
+pub(crate) fn serve(data: &Path, flags: &[&str]) -> Command {
     let mut command = Command::new(field());
     command
         .arg("serve")
@@ -47,13 +49,16 @@ fn serve(data: &Path, flags: &[&str]) -> Command {
 }
 
 /// A running binary; killed when dropped.
-struct Process {
+pub(crate) struct Process {
     child: Child,
-    address: SocketAddr,
+    pub(crate) address: SocketAddr,
+    /// Its standard error, read as it comes: a full pipe would make it wait.
+    log: Arc<Mutex<String>>,
+    reader: Option<JoinHandle<()>>,
 }
 
 impl Process {
-    fn start(data: &Path, flags: &[&str]) -> Self {
+    pub(crate) fn start(data: &Path, flags: &[&str]) -> Self {
         let mut child = serve(data, flags).spawn().unwrap();
         let mut line = String::new();
         BufReader::new(child.stdout.take().unwrap())
@@ -64,25 +69,42 @@ impl Process {
             .strip_prefix("field is at http://")
             .expect(&line);
         let address = url.trim_end_matches('/').parse().unwrap();
-        Self { child, address }
+        let log = Arc::new(Mutex::new(String::new()));
+        let (lines, kept) = (
+            BufReader::new(child.stderr.take().unwrap()),
+            Arc::clone(&log),
+        );
+        let reader = std::thread::spawn(move || {
+            for line in lines.lines() {
+                let mut kept = kept.lock().unwrap();
+                kept.push_str(&line.unwrap());
+                kept.push('\n');
+            }
+        });
+        Self {
+            child,
+            address,
+            log,
+            reader: Some(reader),
+        }
     }
 
-    fn signal(&self, name: &str) {
+    pub(crate) fn signal(&self, name: &str) {
         let done = Command::new("kill")
             .args([name, &self.child.id().to_string()])
             .status();
         assert!(done.unwrap().success());
     }
 
+    /// Whether it has written these words to standard error.
+    pub(crate) fn has_logged(&self, words: &str) -> bool {
+        self.log.lock().unwrap().contains(words)
+    }
+
     /// Waits for its end: exit code and what it wrote to standard error.
-    fn end(mut self) -> (Option<i32>, String) {
-        let mut log = String::new();
-        self.child
-            .stderr
-            .take()
-            .unwrap()
-            .read_to_string(&mut log)
-            .unwrap();
+    pub(crate) fn end(mut self) -> (Option<i32>, String) {
+        self.reader.take().unwrap().join().unwrap();
+        let log = self.log.lock().unwrap().clone();
         (self.child.wait().unwrap().code(), log)
     }
 }
@@ -221,7 +243,7 @@ fn what_is_wrong_at_the_start_is_one_clear_line_and_an_exit_code() {
 }
 
 /// Checks that a start fails, with this exit code and a line with these words.
-fn starts_not(data: &Path, flags: &[&str], code: i32, words: &str) {
+pub(crate) fn starts_not(data: &Path, flags: &[&str], code: i32, words: &str) {
     // The later of two equal flags would be an error: the address is given once.
     let mut command = Command::new(field());
     command.arg("serve").arg("--data").arg(data).env_clear();

@@ -25,3 +25,4 @@ mod limits;
 mod malformed;
 mod silence;
 mod support;
+mod tokens;

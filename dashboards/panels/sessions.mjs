@@ -56,6 +56,12 @@ const comings = row(
     colors: { refused: "red" },
     queries: [[sum(rate("brightstar_logins_total"), "outcome"), "{{outcome}}"]],
   }),
+  lines("Logins refused", {
+    description: "Refused logins per second, by reason.",
+    unit: "ops",
+    stack: true,
+    queries: [[sum(rate("brightstar_logins_refused_total"), "reason"), "{{reason}}"]],
+  }),
   lines("Sockets that ended", {
     description: "Disconnects per second by cause.",
     unit: "ops",

@@ -4,23 +4,19 @@
 //! Invariant: it is never written anywhere but into an operator's own request: not to the log, not
 //! to an answer, not to the configuration as printed.
 
-use std::fs::File;
-use std::io::{self, Read};
-use std::os::unix::fs::PermissionsExt;
 use std::path::Path;
 
 use subtle::ConstantTimeEq;
 
 use crate::config::ConfigError;
+use crate::guarded;
 
 /// Characters of a token, at least: fewer could be guessed.
 const SHORTEST: usize = 16;
 /// Characters of a token, at most: it has to fit a request's header.
 const LONGEST: usize = 1_024;
 /// Bytes read of the file: the longest token, and blanks around it.
-const FILE_LIMIT: u64 = 4_096;
-/// Access of anybody but the file's owner.
-const OTHERS: u32 = 0o077;
+const FILE_LIMIT: usize = 4_096;
 /// How a request says that a token follows.
 const SCHEME: &[u8] = b"bearer ";
 
@@ -46,7 +42,7 @@ impl Token {
     /// # Errors
     /// As [`Token::read`].
     pub(crate) fn of_file(file: &Path) -> Result<Self, String> {
-        guarded(file).and_then(|text| Self::parse(&text))
+        guarded::secret(file, FILE_LIMIT).and_then(|text| Self::parse(&text))
     }
 
     /// Writes it as the value of a header `Authorization`.
@@ -80,28 +76,10 @@ impl Token {
     }
 }
 
-/// What is in a file that its owner alone may read.
-fn guarded(path: &Path) -> Result<Vec<u8>, String> {
-    let words = |error: io::Error| error.to_string();
-    let file = File::open(path).map_err(words)?;
-    // Asked of the open file: nobody can put another in its place meanwhile.
-    let mode = file.metadata().map_err(words)?.permissions().mode();
-    if mode & OTHERS != 0 {
-        return Err(format!(
-            "others than its owner have access (mode {:03o}); allowed is 600 or less",
-            mode & 0o777
-        ));
-    }
-    let mut text = Vec::new();
-    file.take(FILE_LIMIT)
-        .read_to_end(&mut text)
-        .map_err(words)?;
-    Ok(text)
-}
-
 #[cfg(test)]
 mod tests {
     use std::fs::Permissions;
+    use std::os::unix::fs::PermissionsExt;
 
     use super::*;
 

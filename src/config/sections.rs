@@ -8,6 +8,7 @@ use actors::SupervisorMode;
 use world_data::Durability;
 
 use super::log_format::LogFormat;
+use super::login_mode::LoginMode;
 use super::section::{Key, section};
 
 section! {
@@ -197,6 +198,27 @@ section! {
 }
 
 section! {
+    /// Logins: who may come in, and how they prove who they are.
+    pub struct Login in "login" {
+        /// "guest": a name is enough, so anybody is anybody; "jwt": a signed token says who it is.
+        mode: LoginMode = LoginMode::Guest;
+        /// Folder with the keys that tokens may be signed with, one file each, read at the start and
+        /// on SIGHUP. A file's name is the key's id (`kid`) and its form: `ID.pem` or `ID.jwk`, an
+        /// Ed25519 public key; `ID.hs256`, a secret in base64 (`ID.hs256raw`: its bytes), 32 bytes or
+        /// more, in a file that its owner alone may read.
+        keys: String = String::new();
+        /// What a token's `aud` must be or hold. Empty: the name of the world, as in "meadow".
+        audience: String = String::new();
+        /// What a token's `iss` must be. Empty: it is not looked at.
+        issuer: String = String::new();
+        /// Seconds by which the issuer's clock may differ from ours: for `exp` and `nbf`.
+        leeway_seconds: u64 = 30, in 0..=600;
+        /// Bytes of a token.
+        max_token_bytes: usize = 4_096, in 256..=16_384;
+    }
+}
+
+section! {
     /// The operator's orders: `POST /admin/move`, `split`, `merge` and `pin`.
     pub struct Admin in "admin" {
         /// File with the operator's token: at least 16 letters, digits or signs, in a file that its
@@ -216,7 +238,7 @@ section! {
 }
 
 /// Every section with its words and keys, in the order of `--print-config`.
-pub(crate) fn all() -> [(&'static str, &'static [&'static str], &'static [Key]); 10] {
+pub(crate) fn all() -> [(&'static str, &'static [&'static str], &'static [Key]); 11] {
     [
         (Server::SECTION, Server::ABOUT, Server::KEYS),
         (Engine::SECTION, Engine::ABOUT, Engine::KEYS),
@@ -226,6 +248,7 @@ pub(crate) fn all() -> [(&'static str, &'static [&'static str], &'static [Key]);
         (Ladder::SECTION, Ladder::ABOUT, Ladder::KEYS),
         (Sessions::SECTION, Sessions::ABOUT, Sessions::KEYS),
         (Gateway::SECTION, Gateway::ABOUT, Gateway::KEYS),
+        (Login::SECTION, Login::ABOUT, Login::KEYS),
         (Admin::SECTION, Admin::ABOUT, Admin::KEYS),
         (Log::SECTION, Log::ABOUT, Log::KEYS),
     ]

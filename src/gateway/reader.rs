@@ -9,16 +9,18 @@ use std::rc::Rc;
 use std::time::Duration;
 
 use actix_web::dev::Payload;
-use actors::{Cause, Entry, Hub, Incoming, Link, Refusal};
+use actix_web::web::Data;
+use actors::{Cause, Hub, Incoming, Link, Refusal};
 use bytes::Bytes;
 use futures_util::StreamExt;
-use protocol::{ClientMessage, ErrorCode, Hello};
+use protocol::{ClientMessage, ErrorCode};
 use tokio::time::{Instant, timeout_at};
 use world_data::World;
 
+use super::Gateway;
 use super::frame::{Decoder, Event, FrameError};
 use super::socket::{End, Socket};
-use crate::config;
+use crate::login::refused_behind;
 use actors::bucket::{Bucket, Rate};
 
 /// Reads a socket to its end.
@@ -27,10 +29,10 @@ pub(super) async fn read<W: World>(
     hub: Hub<W>,
     payload: Payload,
     peer: IpAddr,
-    limits: config::Gateway,
+    gateway: Data<Gateway<W>>,
 ) {
     let guard = Guard(Rc::clone(&socket));
-    let mut reader = Reader::new(socket, payload, limits);
+    let mut reader = Reader::new(socket, payload, gateway);
     // Boxed: what a login needs is not kept for the life of the socket.
     let end = match Box::pin(reader.log_in(hub, peer)).await {
         Ok(link) => reader.session(link).await,
@@ -58,28 +60,28 @@ struct Reader<W: World> {
     socket: Rc<Socket<W>>,
     payload: Payload,
     decoder: Decoder,
-    limits: config::Gateway,
+    gateway: Data<Gateway<W>>,
     bucket: Bucket,
     /// When the socket was last read: near enough for rates, and asked for once per read.
     now: Instant,
 }
 
 impl<W: World> Reader<W> {
-    fn new(socket: Rc<Socket<W>>, payload: Payload, limits: config::Gateway) -> Self {
+    fn new(socket: Rc<Socket<W>>, payload: Payload, gateway: Data<Gateway<W>>) -> Self {
         let now = Instant::now();
         Self {
             socket,
             payload,
-            decoder: Decoder::new(limits.max_message_bytes),
+            decoder: Decoder::new(gateway.limits.max_message_bytes),
             bucket: Bucket::new(now),
-            limits,
+            gateway,
             now,
         }
     }
 
     /// Waits for the hello and logs the client in.
     async fn log_in(&mut self, hub: Hub<W>, peer: IpAddr) -> Result<Link<W>, End> {
-        let seconds = self.limits.handshake_seconds;
+        let seconds = self.gateway.limits.handshake_seconds;
         let deadline = Instant::now() + Duration::from_secs(seconds);
         let hello = match timeout_at(deadline, self.message()).await {
             Ok(Ok(ClientMessage::Hello(hello))) => hello,
@@ -99,8 +101,8 @@ impl<W: World> Reader<W> {
                 .into());
             }
         };
-        let entry = entry(hello, peer, self.socket.codec)?;
-        let link = hub.enter(entry).await?;
+        let entry = self.gateway.logins.admit(hello, peer, self.socket.codec)?;
+        let link = hub.enter(entry).await.inspect_err(refused_behind)?;
         self.socket.logged_in(link.clone());
         Ok(link)
     }
@@ -137,7 +139,7 @@ impl<W: World> Reader<W> {
             if let Some(message) = self.decoded()? {
                 return Ok(message);
             }
-            let limits = &self.limits;
+            let limits = &self.gateway.limits;
             let seconds = if asked {
                 limits.ping_timeout_seconds
             } else {
@@ -222,8 +224,8 @@ impl<W: World> Reader<W> {
     /// Counts everything that comes against the socket's rate, control frames too.
     fn count(&mut self) -> Result<(), End> {
         let rate = Rate {
-            per_second: self.limits.messages_per_second,
-            burst: self.limits.message_burst,
+            per_second: self.gateway.limits.messages_per_second,
+            burst: self.gateway.limits.message_burst,
         };
         if self.bucket.take(rate, self.now) {
             return Ok(());
@@ -234,20 +236,6 @@ impl<W: World> Reader<W> {
         );
         Err(Refusal::new(ErrorCode::TooFast, words).into())
     }
-}
-
-fn entry(hello: Hello, peer: IpAddr, codec: protocol::Codec) -> Result<Entry, Refusal> {
-    if hello.token.is_some() && hello.resume.is_none() {
-        let words = "this server takes guests: say a name, not a token";
-        return Err(Refusal::new(ErrorCode::BadLogin, words));
-    }
-    Ok(Entry {
-        name: hello.name,
-        resume: hello.resume,
-        last: hello.last,
-        codec,
-        peer,
-    })
 }
 
 fn refused(error: &FrameError) -> Refusal {

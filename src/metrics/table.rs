@@ -74,6 +74,24 @@ use Kind::{Counter, Gauge, Histogram};
 
 const SESSION_STATES: &[Label] = &[label("state", &["connected", "away"])];
 const LOGINS: &[Label] = &[label("outcome", &["new", "resumed", "takeover", "refused"])];
+const LOGIN_REASONS: &[Label] = &[label(
+    "reason",
+    &[
+        "not_guest",
+        "no_token",
+        "unreadable",
+        "signature",
+        "claim",
+        "expired",
+        "early",
+        "audience",
+        "issuer",
+        "session",
+        "overloaded",
+        "draining",
+        "other",
+    ],
+)];
 const CAUSES: &[Label] = &[label(
     "cause",
     &[
@@ -143,6 +161,7 @@ const BUILD: &[Label] = &[label("version", &[]), label("world", &[])];
 pub const ALL: &[Metric] = &[
     metric("brightstar_sessions", Gauge, Unit::Count, SESSION_STATES, "sessions on this host"),
     metric("brightstar_logins_total", Counter, Unit::Count, LOGINS, "logins"),
+    metric("brightstar_logins_refused_total", Counter, Unit::Count, LOGIN_REASONS, "refused logins by reason; session: by the sessions or the world"),
     metric("brightstar_disconnects_total", Counter, Unit::Count, CAUSES, "sockets that ended"),
     metric("brightstar_messages_received_total", Counter, Unit::Count, RECEIVED, "messages from clients"),
     metric("brightstar_received_bytes_total", Counter, Unit::Bytes, &[], "bytes of messages from clients"),

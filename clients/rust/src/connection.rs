@@ -339,7 +339,9 @@ async fn open(url: &str, codec: Codec, hello: Hello) -> Result<(Socket, Welcome)
             .write_buffer_size(WRITE_BUFFER_BYTES)
             .max_message_size(Some(MAX_MESSAGE_BYTES))
             .max_frame_size(Some(MAX_MESSAGE_BYTES));
-        let (mut socket, _) = connect_async_with_config(request, Some(config), true).await?;
+        // Boxed: what a handshake needs is not kept for the life of the connection.
+        let connected = Box::pin(connect_async_with_config(request, Some(config), true));
+        let (mut socket, _) = connected.await?;
         let bytes = Outgoing::<()>::Hello(hello).encode(codec)?;
         socket.send(message(codec, bytes)?).await?;
         let welcome = welcome(&mut socket, codec).await?;
