@@ -72,6 +72,7 @@ fn the_status_has_its_shape() {
         keys(host),
         [
             "host",
+            "hubs",
             "partition_epoch",
             "ready",
             "regions",
@@ -94,6 +95,11 @@ fn the_status_has_its_shape() {
     assert_eq!(workers.len(), 2);
     assert_eq!(keys(&workers[0]), ["fresh", "load", "worker"]);
     assert_eq!(keys(&host["supervisor"]), ["changes", "mode"]);
+    // A thread that has had no session yet has no hub.
+    let hubs = host["hubs"].as_array().unwrap();
+    assert!((1..=2).contains(&hubs.len()), "{hubs:?}");
+    assert_eq!(keys(&hubs[0]), ["hub", "load", "rung"]);
+    assert_eq!(hubs[0]["rung"], json!("ground"));
     assert_eq!(
         (&host["supervisor"]["mode"], &host["tick_hz"]),
         (&json!("on"), &json!(20))

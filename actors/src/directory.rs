@@ -6,13 +6,17 @@
 
 use std::collections::VecDeque;
 use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
+use std::time::Duration;
 
 use arc_swap::{ArcSwap, Guard};
 use parking_lot::{Mutex, RwLock};
 use rustc_hash::FxHashMap;
+use tokio::runtime::{Handle, RuntimeMetrics};
 use world_data::{Engine, Home, Interval, Partition, RegionId, Regions, World};
 
 use crate::hub::Request;
+use crate::ladder::HubRung;
 use crate::post::{Door, Post};
 use crate::region::RegionHandle;
 
@@ -42,6 +46,13 @@ pub(crate) struct HubDoor<W: World> {
     requests: Mutex<VecDeque<Request<W>>>,
     /// Its sessions as it counted them last.
     census: Mutex<Census>,
+    /// Where it stands on the ladder; the supervisor's to write.
+    rung: AtomicUsize,
+    /// The share of its thread that was used in the last second, as the bits of an `f64`; the
+    /// supervisor's to write.
+    load: AtomicU64,
+    /// What its thread is busy with, sockets included; `None` in tests without a runtime.
+    thread: Option<RuntimeMetrics>,
 }
 
 /// Cells in view of sessions whose entity is in another region: by that region and the cells'.
@@ -56,6 +67,8 @@ pub(crate) struct Census {
     pub(crate) looks: Looks,
     /// Where their entities are: x and y of each, in metres.
     pub(crate) people: Vec<f32>,
+    /// (session, cell) pairs in view.
+    pub(crate) subscriptions: usize,
 }
 
 impl<W: World> Directory<W> {
@@ -115,7 +128,12 @@ impl<W: World> Directory<W> {
         Ok(changed)
     }
 
-    /// Adds a hub; returns its number.
+    /// All hubs, by number.
+    pub(crate) fn hubs(&self) -> Vec<Arc<HubDoor<W>>> {
+        self.hubs.read().clone()
+    }
+
+    /// Adds a hub, on its own thread; returns its number.
     pub(crate) fn add_hub(&self, post: &Post) -> (usize, Arc<HubDoor<W>>) {
         let mut hubs = self.hubs.write();
         let (index, door) = post.open_door();
@@ -123,6 +141,9 @@ impl<W: World> Directory<W> {
             door,
             requests: Mutex::default(),
             census: Mutex::default(),
+            rung: AtomicUsize::new(0),
+            load: AtomicU64::new(0),
+            thread: Handle::try_current().ok().map(|handle| handle.metrics()),
         });
         hubs.push(Arc::clone(&door));
         (index, door)
@@ -170,6 +191,38 @@ impl<W: World> HubDoor<W> {
     /// Takes in a new count.
     pub(crate) fn counted(&self, census: Census) {
         *self.census.lock() = census;
+    }
+
+    /// How long its thread was busy so far.
+    pub(crate) fn busy(&self) -> Duration {
+        let thread = self.thread.as_ref();
+        thread.map_or(Duration::ZERO, |thread| {
+            thread.worker_total_busy_duration(0)
+        })
+    }
+
+    /// How many pairs of a session and a cell in view it counted last, and its sessions by region.
+    pub(crate) fn census(&self) -> (usize, FxHashMap<RegionId, usize>) {
+        let census = self.census.lock();
+        (census.subscriptions, census.sessions.clone())
+    }
+
+    /// What it gives up.
+    pub(crate) fn rung(&self) -> HubRung {
+        HubRung::of(self.rung.load(Ordering::Relaxed))
+    }
+
+    /// The share of its thread that was used in the last second.
+    pub(crate) fn load(&self) -> f64 {
+        f64::from_bits(self.load.load(Ordering::Relaxed))
+    }
+
+    pub(crate) fn set_load(&self, load: f64) {
+        self.load.store(load.to_bits(), Ordering::Relaxed);
+    }
+
+    pub(crate) fn set_rung(&self, rung: usize) {
+        self.rung.store(rung, Ordering::Relaxed);
     }
 
     /// The oldest request.

@@ -1,7 +1,7 @@
 //! Lives here: what all actors of one host share.
 //! Not here: how it is started and stopped (`runtime`).
 
-use std::sync::atomic::{AtomicBool, AtomicU64, AtomicUsize, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU8, AtomicU64, AtomicUsize, Ordering};
 use std::sync::{Arc, OnceLock};
 
 use actix_rt::ArbiterHandle;
@@ -54,6 +54,8 @@ pub(crate) struct Host<W: World> {
     pub(crate) changes: Log,
     /// Orders to the supervisor, and word of what became of changes.
     pub(crate) words: Words,
+    /// The [`Rates`](crate::region::Rates) of all hubs.
+    pub(crate) rates: AtomicU8,
     /// Whether time is slowed down anywhere.
     pub(crate) slowed: AtomicBool,
     /// Until when somebody wants to see dots, in milliseconds of world time.
@@ -90,6 +92,7 @@ impl<W: World> Host<W> {
             workers: OnceLock::new(),
             changes: Log::default(),
             words: Words::new(),
+            rates: AtomicU8::new(0),
             slowed: AtomicBool::new(false),
             dots_until: AtomicU64::new(0),
         })

@@ -77,6 +77,8 @@ pub(crate) struct HubCore<W: World> {
     answered: RefCell<Vec<SessionId>>,
     /// The number of the hub's tick: what frames are numbered by.
     tick: Cell<u64>,
+    /// The tick at which sessions were last counted.
+    counted: Cell<u64>,
     /// (session, cell) pairs in view at the last tick.
     subscriptions: Cell<usize>,
     /// Kept from frame to frame for its room.
@@ -130,6 +132,7 @@ impl<W: World> HubCore<W> {
             leaving: RefCell::default(),
             answered: RefCell::default(),
             tick,
+            counted: Cell::new(0),
             subscriptions: Cell::new(0),
             parts: RefCell::default(),
         })

@@ -8,6 +8,7 @@
 
 use std::time::Duration;
 
+use crate::region::Rate;
 use crate::settings::LadderSettings;
 
 /// How much earlier than due a look may come, as timers do.
@@ -23,6 +24,68 @@ const FORGIVEN: Duration = Duration::from_mins(10);
 
 /// World time per real time, by the rung of a region.
 const DILATIONS: [f64; 9] = [1.0, 0.8, 0.6, 0.45, 0.35, 0.25, 0.18, 0.13, 0.1];
+
+/// What a hub gives up, rung by rung; each includes those before.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+pub(crate) enum HubRung {
+    /// Nothing.
+    Ground,
+    /// Far cells are told at half the rate,
+    FarHalf,
+    /// or at a quarter of it.
+    FarQuarter,
+    /// Only the nearest cells are shown.
+    Nearest,
+    /// Time is slowed down where most of its sessions are.
+    SlowTime,
+}
+
+impl HubRung {
+    pub(crate) const ALL: [Self; 5] = [
+        Self::Ground,
+        Self::FarHalf,
+        Self::FarQuarter,
+        Self::Nearest,
+        Self::SlowTime,
+    ];
+    /// The highest.
+    pub(crate) const TOP: usize = Self::ALL.len() - 1;
+
+    /// The rung of this number.
+    pub(crate) fn of(rung: usize) -> Self {
+        Self::ALL[rung.min(Self::TOP)]
+    }
+
+    /// Its name in status and logs.
+    pub(crate) fn name(self) -> &'static str {
+        match self {
+            Self::Ground => "ground",
+            Self::FarHalf => "far_half",
+            Self::FarQuarter => "far_quarter",
+            Self::Nearest => "nearest",
+            Self::SlowTime => "slow_time",
+        }
+    }
+
+    /// The rate of far cells, where it is not the full one.
+    pub(crate) fn rate(self) -> Option<Rate> {
+        match self {
+            Self::Ground => None,
+            Self::FarHalf => Some(Rate::Half),
+            Self::FarQuarter | Self::Nearest | Self::SlowTime => Some(Rate::Quarter),
+        }
+    }
+
+    /// How many times as much a hub may have to do one rung lower. What a rung saves depends on who
+    /// stands where; left too early, it is taken again, and left later.
+    pub(crate) fn saves(self) -> f64 {
+        match self {
+            Self::Ground | Self::SlowTime => 1.0,
+            Self::FarHalf | Self::FarQuarter => 1.5,
+            Self::Nearest => 2.0,
+        }
+    }
+}
 
 /// World time per real time of a region on `rung`, but not less than `least`.
 pub(crate) fn dilation(rung: usize, least: f64) -> f64 {

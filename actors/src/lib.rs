@@ -41,5 +41,5 @@ pub use refusal::{Cause, Refusal};
 pub use runtime::Runtime;
 pub use settings::{LadderSettings, Settings};
 pub use status::{
-    BorderStatus, BusyStatus, Dots, RegionStatus, SessionCounts, Status, WorkerStatus,
+    BorderStatus, BusyStatus, Dots, HubStatus, RegionStatus, SessionCounts, Status, WorkerStatus,
 };

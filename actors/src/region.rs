@@ -9,6 +9,7 @@ mod beat;
 mod change;
 mod figures;
 mod handle;
+mod strides;
 mod todo;
 mod tracks;
 mod update;
@@ -28,6 +29,7 @@ use world_data::{Interval, Scene, Worker, World};
 
 pub(crate) use self::figures::{Figures, Part};
 pub(crate) use self::handle::RegionHandle;
+pub(crate) use self::strides::{PerRate, Rate, Rates};
 pub(crate) use self::todo::Todo;
 pub(crate) use self::update::{CellKey, CellUpdate, RegionTick};
 pub(crate) use self::work::{Shared, Slot, Work};
@@ -160,7 +162,8 @@ impl<W: World> Region<W> {
         let surveys = number.is_multiple_of(host.settings.tick_hz.into());
         let (objects, entities, encoded) = worker.observe(handle.id, |scene| {
             survey(handle, host, tracks.interval(), scene, surveys);
-            let updates = tracks.observe(scene, &*host.world, number);
+            let rates = Rates(host.rates.load(Ordering::Relaxed));
+            let updates = tracks.observe(scene, &*host.world, (number, rates));
             let encoded = Instant::now();
             // Told while the region is still held: an entity that goes on to another region is
             // announced there only after it was announced here, at every hub.

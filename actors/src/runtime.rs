@@ -19,12 +19,15 @@ use world_data::{Engine, RegionId, World};
 
 use crate::changes::{ChangeStatus, Order, OrderError, SupervisorStatus, Word};
 use crate::clock;
+use crate::directory::HubDoor;
 use crate::host::Host;
 use crate::hub::Hub;
 use crate::post::Post;
 use crate::region::Part;
 use crate::settings::Settings;
-use crate::status::{BorderStatus, BusyStatus, Dots, RegionStatus, Status, WorkerStatus};
+use crate::status::{
+    BorderStatus, BusyStatus, Dots, HubStatus, RegionStatus, Status, WorkerStatus,
+};
 use crate::supervisor::Supervisor;
 
 /// How long regions tell where entities are after somebody asked, in milliseconds.
@@ -162,12 +165,23 @@ impl<W: World> Runtime<W> {
             uptime_seconds: host.started.elapsed().as_secs_f64(),
             workers,
             regions,
+            hubs: self.hubs(),
             sessions: host.session_counts(),
             supervisor: SupervisorStatus {
                 mode: host.settings.supervisor,
                 changes: host.changes.all(),
             },
         }
+    }
+
+    fn hubs(&self) -> Vec<HubStatus> {
+        let doors = self.host.directory.hubs();
+        let status = |(hub, door): (usize, &Arc<HubDoor<W>>)| HubStatus {
+            hub,
+            load: door.load(),
+            rung: door.rung().name(),
+        };
+        doors.iter().enumerate().map(status).collect()
     }
 
     /// Carries an operator's order out; returns what came of it.

@@ -66,6 +66,9 @@ pub struct LadderSettings {
     pub up: Duration,
     /// How long it must be little enough before a rung is left.
     pub down: Duration,
+    /// Entities that a session is shown where not all can be: the nearest cells that together hold
+    /// so many, and always those at hand.
+    pub nearest: usize,
     /// World time per real time, at the least.
     pub least_dilation: f64,
 }
@@ -78,6 +81,7 @@ impl Default for LadderSettings {
             under: 0.6,
             up: Duration::from_secs(3),
             down: Duration::from_secs(10),
+            nearest: 100,
             least_dilation: 0.1,
         }
     }

@@ -24,6 +24,8 @@ pub struct Status {
     pub workers: Vec<WorkerStatus>,
     /// The regions, in line order.
     pub regions: Vec<RegionStatus>,
+    /// The hubs: threads that serve sockets.
+    pub hubs: Vec<HubStatus>,
     /// The sessions.
     pub sessions: SessionCounts,
     /// What the supervisor does.
@@ -39,6 +41,19 @@ pub struct WorkerStatus {
     pub load: f64,
     /// The same in the newest second alone.
     pub fresh: f64,
+}
+
+/// One hub: a thread that serves sockets, and what its sessions are shown.
+#[derive(Debug, Clone, Serialize)]
+pub struct HubStatus {
+    /// Its number.
+    pub hub: usize,
+    /// The share of the last second that its thread was busy, 0..1.
+    pub load: f64,
+    /// What it gives up: `ground` (nothing), `far_half` (half the frames of far cells), `far_quarter`,
+    /// `nearest` (all but the nearest cells) or `slow_time` (as much, and it calls for time to be
+    /// slowed down where its sessions are).
+    pub rung: &'static str,
 }
 
 /// One region.

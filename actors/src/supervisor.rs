@@ -154,7 +154,8 @@ impl<W: World> Supervisor<W> {
                 .map_or_else(Fresh::default, |known| known.fresh)
         };
         let relief = self.steering.step(|id| fresh(id).undilated);
-        self.easing.step(fresh, &relief);
+        let hubs = self.easing.measure_hubs(elapsed);
+        self.easing.step(fresh, &relief, &hubs);
     }
 
     fn show_counts(&self, regions: usize) {

@@ -49,9 +49,11 @@ pub(crate) struct Client {
     pub(crate) strayed: BTreeMap<u64, u64>,
     /// Entities that went to a cell in view which has not shown them yet, and since which frame.
     crossing: HashMap<u64, (u64, u64)>,
-    tick: u64,
+    pub(crate) tick: u64,
     pub(crate) frames: u64,
     pub(crate) fulls: u64,
+    /// In how many frames each cell had news.
+    pub(crate) news: BTreeMap<u64, u64>,
     /// World time per real time, as the last frame told.
     pub(crate) dilation: f32,
     pub(crate) input_seq: u64,
@@ -110,6 +112,7 @@ impl Client {
             tick: 0,
             frames: 0,
             fulls: 0,
+            news: BTreeMap::new(),
             dilation: 1.0,
             input_seq: 0,
             closed: None,
@@ -219,6 +222,14 @@ impl Client {
         (self.tick, self.input_seq) = (frame.tick, frame.input_seq);
         self.dilation = frame.dilation;
         self.frames += 1;
+        for id in frame
+            .cells()
+            .iter()
+            .map(|cell| cell.cell)
+            .collect::<BTreeSet<_>>()
+        {
+            *self.news.entry(id).or_default() += 1;
+        }
         for cell in frame.cells() {
             let id = cell.cell;
             if cell.full {

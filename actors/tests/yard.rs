@@ -27,6 +27,8 @@ pub(crate) struct Yard {
     /// Bugs fly only while this is not set.
     pub(crate) frozen: AtomicBool,
     pub(crate) bugs: bool,
+    /// Bugs are in every cell and stay there, always on the move.
+    pub(crate) crawl: bool,
     /// How long the tick of a walker takes, in milliseconds: it makes a region busy, and no
     /// processor.
     pub(crate) drag: AtomicU64,
@@ -166,8 +168,22 @@ impl World for Yard {
     }
 
     fn genesis(&self, task: &mut Task<'_>) -> Result<(), Stop> {
-        for n in 0..if self.bugs { BUGS } else { 0 } {
-            let at = Point::new(task.random().f64() * METRES, task.random().f64() * METRES);
+        let bugs = if self.crawl {
+            // One in the middle of each cell.
+            (METRES / Map::CELL).powi(2) as u32
+        } else if self.bugs {
+            BUGS
+        } else {
+            0
+        };
+        let middle = |n: f64| (n + 0.5) * Map::CELL;
+        for n in 0..bugs {
+            let side = (METRES / Map::CELL) as u32;
+            let at = if self.crawl {
+                Point::new(middle((n % side).into()), middle((n / side).into()))
+            } else {
+                Point::new(task.random().f64() * METRES, task.random().f64() * METRES)
+            };
             task.create_at(
                 Bug {
                     heading: f64::from(n),
@@ -278,6 +294,14 @@ impl World for Yard {
             return Step::Stay;
         }
         let at = entity.at();
+        if self.crawl {
+            let step = if tick.number().is_multiple_of(2) {
+                0.5
+            } else {
+                -0.5
+            };
+            return Step::Go(Point::new(at.x + step, at.y));
+        }
         let way = BUG_SPEED * tick.seconds();
         let to = Point::new(
             at.x + bug.heading.cos() * way,

@@ -88,6 +88,7 @@ impl Config {
             under: ladder.under_load,
             up: Duration::from_secs(ladder.up_seconds),
             down: Duration::from_secs(ladder.down_seconds),
+            nearest: ladder.nearest,
             least_dilation: ladder.least_dilation,
         }
     }

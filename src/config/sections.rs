@@ -118,8 +118,9 @@ section! {
 }
 
 section! {
-    /// The ladder: what is done where a thread has too much to do and no region can be moved or cut.
-    /// A region's time is slowed down. Loads are shares of a thread.
+    /// The ladder: what is done where a thread has too much to do and no region can be moved or cut. A
+    /// thread of sockets tells far cells at half, then at a quarter of the rate, then shows the nearest
+    /// cells only; last, time is slowed down. Loads are shares of a thread.
     pub struct Ladder in "ladder" {
         /// Whether it is climbed at all.
         on: bool = true;
@@ -132,6 +133,9 @@ section! {
         up_seconds: u64 = 3, in 1..=600;
         /// Seconds that it must have little enough to do before a rung is left.
         down_seconds: u64 = 10, in 1..=3_600;
+        /// Entities that a client is shown where not all can be: those of the nearest cells, always
+        /// with those at hand.
+        nearest: usize = 100, in 1..=1_000_000;
         /// World time per real time, at the least.
         least_dilation: f64 = 0.1, in 0.1..=1.0;
     }

@@ -9,12 +9,14 @@ use world_data::{SessionId, World};
 
 use super::HubCore;
 use crate::directory::Census;
+use crate::ladder::HubRung;
 use crate::refusal::Refusal;
 use crate::session::{Ending, Session, Socket};
 
 impl<W: World> HubCore<W> {
     /// Once per tick period.
     pub(super) fn tick(&self) {
+        self.climb();
         self.look();
         let now = Instant::now();
         let placement = self.host.directory.placement();
@@ -47,7 +49,10 @@ impl<W: World> HubCore<W> {
         drop(placement);
         self.host.metrics.frames_skipped.increment(skipped);
         self.count_subscriptions(seen);
-        if (self.tick.get()).is_multiple_of(self.host.settings.tick_hz.into()) {
+        // Not at round numbers only: a hub that is late may leave these out.
+        let tick = self.tick.get();
+        if tick >= self.counted.get() + u64::from(self.host.settings.tick_hz) {
+            self.counted.set(tick);
             self.count_sessions();
         }
         for id in slow {
@@ -59,6 +64,16 @@ impl<W: World> HubCore<W> {
         self.drain(now);
         self.retry_logouts();
         self.tell_regions();
+    }
+
+    /// Gives up what its rung says.
+    fn climb(&self) {
+        let rung = self.door.rung();
+        let mut slots = self.slots.borrow_mut();
+        slots.now = self.tick.get();
+        slots.rate = rung.rate();
+        let narrow = rung >= HubRung::Nearest;
+        slots.nearest = narrow.then_some(self.host.settings.ladder.nearest);
     }
 
     /// Lets a session's view follow its entity; returns the depth of its control lane.
@@ -94,7 +109,10 @@ impl<W: World> HubCore<W> {
 
     fn count_sessions(&self) {
         let placement = self.host.directory.placement();
-        let mut census = Census::default();
+        let mut census = Census {
+            subscriptions: self.subscriptions.get(),
+            ..Census::default()
+        };
         for session in self.sessions.borrow().values() {
             let at = session.core.watch.as_ref().and_then(|watch| watch.at());
             let Some(at) = at.filter(|_| session.socket.is_some()) else {

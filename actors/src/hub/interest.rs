@@ -5,7 +5,9 @@
 //! the newest version, or replaces all it knew. Nothing is queued per session: a slow one reads
 //! the same few deltas later, or the full cell when they are gone.
 
-use std::collections::VecDeque;
+mod nearest;
+mod slot;
+
 use std::mem;
 
 use bytes::Bytes;
@@ -13,13 +15,15 @@ use protocol::Codec;
 use rustc_hash::FxHashMap;
 use world_data::{Home, Interval, Map, Point, World};
 
+use self::slot::Slot;
 use super::pace::Pace;
 use crate::directory::Placement;
-use crate::region::{CellKey, CellUpdate};
+use crate::region::{CellKey, CellUpdate, Rate};
 
-/// Deltas kept per cell for sessions whose sockets are behind; who is further behind gets the
-/// full cell.
-const DELTAS_KEPT: usize = 8;
+/// What is further away than this part of the view's radius is seen from afar.
+const FAR: f64 = 0.5;
+/// Ticks of the hub after which it is looked again which cells are near enough.
+const LOOK_EVERY: u64 = 20;
 /// Cells leave the view at this multiple of the radius at which they enter.
 const LEAVE: f64 = 1.1;
 /// Metres an entity may move before its session's view is looked at again.
@@ -33,27 +37,12 @@ pub(crate) struct Slots {
     index: FxHashMap<CellKey, usize>,
     /// What regions are to be told at the end of the hub's tick, in order.
     wants: Vec<(CellKey, bool)>,
-}
-
-#[derive(Debug)]
-struct Slot {
-    key: CellKey,
-    /// Sessions that see it.
-    viewers: usize,
-    /// The newest version heard of; `None` until a full one has come.
-    version: Option<u64>,
-    /// The way to the newest version.
-    deltas: VecDeque<Delta>,
-    /// All of the cell at a version from which `deltas` lead on.
-    full: Option<(u64, Bytes)>,
-    /// The full cell was asked for and has not come.
-    asked: bool,
-}
-
-#[derive(Debug)]
-struct Delta {
-    since: u64,
-    bytes: Bytes,
+    /// The hub's tick.
+    pub(super) now: u64,
+    /// The rate of far cells, where it is not the full one.
+    pub(super) rate: Option<Rate>,
+    /// Entities that a session is shown, where not all can be.
+    pub(super) nearest: Option<usize>,
 }
 
 /// A cell in a session's view.
@@ -63,6 +52,10 @@ struct InView {
     slot: usize,
     /// The version the client has; `None` if it has none.
     seen: Option<u64>,
+    /// Whether it is seen from afar.
+    far: bool,
+    /// Whether it is left out, since those nearer by hold enough.
+    hidden: bool,
 }
 
 /// What one session sees.
@@ -71,6 +64,10 @@ pub(crate) struct Sight {
     /// Where the view was last looked at.
     centre: Option<Point>,
     cells: Vec<InView>,
+    /// The hub's tick when it was last looked which cells are near enough.
+    looked: u64,
+    /// Whether cells are left out.
+    narrow: bool,
     /// How often it is told.
     pub(super) pace: Pace,
 }
@@ -97,13 +94,35 @@ impl Sight {
         let still = self.centre.is_some_and(|centre| {
             centre.distance(at) <= STRIDE && map.cell_at(centre) == map.cell_at(at)
         });
-        if still {
-            return Vec::new();
+        let mut forget = if still {
+            Vec::new()
+        } else {
+            self.go_to(at, (map, radius), codec, slots)
+        };
+        // Not all sessions in one tick: each since it came.
+        let due = slots.now >= self.looked + LOOK_EVERY;
+        if due {
+            self.looked = slots.now;
         }
+        if slots.nearest.is_some() && (due || !still) || self.narrow && due {
+            forget.extend(self.narrow(at, map, slots));
+        }
+        forget
+    }
+
+    fn go_to(
+        &mut self,
+        at: Point,
+        (map, radius): (&Map, f64),
+        codec: Codec,
+        slots: &mut Slots,
+    ) -> Vec<u64> {
         self.centre = Some(at);
         let mut forget = Vec::new();
-        self.cells.retain(|seen| {
-            let stays = map.distance_to_cell(at, seen.cell) <= radius * LEAVE;
+        self.cells.retain_mut(|seen| {
+            let distance = map.distance_to_cell(at, seen.cell);
+            seen.far = distance > radius * FAR;
+            let stays = distance <= radius * LEAVE;
             if !stays {
                 slots.leave(seen.slot);
                 if seen.seen.is_some() {
@@ -119,6 +138,8 @@ impl Sight {
                     cell,
                     slot,
                     seen: None,
+                    far: map.distance_to_cell(at, cell) > radius * FAR,
+                    hidden: false,
                 });
             }
         }
@@ -133,10 +154,12 @@ impl Sight {
         self.centre = None;
     }
 
-    /// Adds to `parts` what leads from what the client knows to the newest.
+    /// Adds to `parts` what leads from what the client knows to the newest; far cells are told at
+    /// their own rate.
     pub(crate) fn catch_up(&mut self, slots: &mut Slots, parts: &mut Vec<Bytes>) {
-        for seen in &mut self.cells {
-            slots.catch_up(seen.slot, &mut seen.seen, parts);
+        for seen in self.cells.iter_mut().filter(|seen| !seen.hidden) {
+            let rate = slots.rate.filter(|_| seen.far);
+            slots.catch_up(seen.slot, &mut seen.seen, rate, parts);
         }
     }
 }
@@ -147,14 +170,7 @@ impl Slots {
             self.all[*slot].viewers += 1;
             return *slot;
         }
-        let slot = Slot {
-            key,
-            viewers: 1,
-            version: None,
-            deltas: VecDeque::new(),
-            full: None,
-            asked: true,
-        };
+        let slot = Slot::new(key);
         let at = self.free.pop().unwrap_or(self.all.len());
         if at == self.all.len() {
             self.all.push(slot);
@@ -184,12 +200,9 @@ impl Slots {
             self.wants.push((update.key, false));
             return;
         };
-        {
-            let slot = &mut self.all[*at];
-            slot.update(update);
-            if slot.version.is_none() && !mem::replace(&mut slot.asked, true) {
-                self.wants.push((slot.key, true));
-            }
+        let slot = &mut self.all[*at];
+        if !slot.hear(update, self.now) {
+            self.wants.push((slot.key, true));
         }
     }
 
@@ -224,70 +237,16 @@ impl Slots {
         self.wants = wants;
     }
 
-    fn catch_up(&mut self, at: usize, seen: &mut Option<u64>, parts: &mut Vec<Bytes>) {
+    fn catch_up(
+        &mut self,
+        at: usize,
+        seen: &mut Option<u64>,
+        rate: Option<Rate>,
+        parts: &mut Vec<Bytes>,
+    ) {
         let slot = &mut self.all[at];
-        if slot.version.is_none() || *seen == slot.version {
-            return;
-        }
-        if let Some(from) = slot.way_from(*seen) {
-            parts.extend(slot.deltas.range(from..).map(|delta| delta.bytes.clone()));
-            *seen = slot.version;
-        } else if let Some((version, full)) = &slot.full
-            && let Some(from) = slot.way_from(Some(*version))
-        {
-            parts.push(full.clone());
-            parts.extend(slot.deltas.range(from..).map(|delta| delta.bytes.clone()));
-            *seen = slot.version;
-        } else if !mem::replace(&mut slot.asked, true) {
+        if !slot.catch_up(seen, (rate, self.now), parts) {
             self.wants.push((slot.key, true));
-        }
-    }
-}
-
-impl Slot {
-    fn forget(&mut self) {
-        (self.version, self.full) = (None, None);
-        self.deltas.clear();
-    }
-
-    /// Where in `deltas` the way from version `seen` to the newest begins.
-    fn way_from(&self, seen: Option<u64>) -> Option<usize> {
-        let seen = seen?;
-        if self.version == Some(seen) {
-            return Some(self.deltas.len());
-        }
-        self.deltas.iter().position(|delta| delta.since == seen)
-    }
-
-    fn update(&mut self, update: &CellUpdate) {
-        match &update.delta {
-            Some(delta) if self.version == Some(update.since) => {
-                self.deltas.push_back(Delta {
-                    since: update.since,
-                    bytes: delta.clone(),
-                });
-                self.version = Some(update.version);
-            }
-            // It does not lead on from what we have: only a full cell helps.
-            Some(_) => self.forget(),
-            None => {}
-        }
-        if let Some(full) = &update.full {
-            self.full = Some((update.version, full.clone()));
-            self.asked = false;
-            if self.version != Some(update.version) {
-                self.deltas.clear();
-                self.version = Some(update.version);
-            }
-        }
-        while self.deltas.len() > DELTAS_KEPT {
-            self.deltas.pop_front();
-        }
-        // A full cell from which no way leads on is of no use.
-        if let Some((version, _)) = &self.full
-            && self.way_from(Some(*version)).is_none()
-        {
-            self.full = None;
         }
     }
 }

@@ -10,6 +10,7 @@ use rustc_hash::FxHashMap;
 use world_data::{Entity, Gone as Departed, Home, Interval, Moved, ObjectId, Scene, World};
 
 use super::handle::Wants;
+use super::strides::{PerRate, Rate, Rates, Window, ends};
 use super::update::{CellKey, CellUpdate};
 use super::views::{PerCodec, Views};
 
@@ -35,6 +36,8 @@ struct Track {
     /// Changes of this tick.
     seen: Vec<Seen>,
     gone: Vec<(ObjectId, Option<Home>)>,
+    /// What has happened since the last stride of each rate ended.
+    windows: PerRate<Option<Window>>,
 }
 
 /// Who listens to a cell in one codec.
@@ -48,12 +51,13 @@ struct Ear {
     fresh: bool,
 }
 
-#[derive(Debug, Clone, Copy)]
-struct Seen {
-    id: ObjectId,
-    x: f32,
-    y: f32,
-    view: bool,
+/// An entity as it is told of: where, and whether its view is told, too.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub(super) struct Seen {
+    pub(super) id: ObjectId,
+    pub(super) x: f32,
+    pub(super) y: f32,
+    pub(super) view: bool,
 }
 
 impl Tracks {
@@ -163,12 +167,13 @@ impl Tracks {
         }
     }
 
-    /// Encodes what changed in the cells that are listened to.
+    /// Encodes what changed in the cells that are listened to, at tick `number`, also as strides of
+    /// these `rates`.
     pub(crate) fn observe<W: World>(
         &mut self,
         scene: &mut Scene<'_>,
         world: &W,
-        number: u64,
+        (number, rates): (u64, Rates),
     ) -> Vec<CellUpdate> {
         if self.cells.is_empty() {
             return Vec::new();
@@ -183,6 +188,7 @@ impl Tracks {
             scene,
             maker,
             number,
+            rates,
         };
         let (cells, maker) = (&mut self.cells, &mut pass.maker);
         // Where each one went that left a cell: in the end, should it have passed several.
@@ -219,6 +225,8 @@ struct Pass<'a, 's, W> {
     maker: Views<'a, W>,
     /// The number of the tick.
     number: u64,
+    /// The rates at which strides are taken.
+    rates: Rates,
 }
 
 impl Track {
@@ -293,6 +301,7 @@ impl Track {
         if changed || anew || since == 0 {
             self.version = pass.number;
         }
+        let ended = self.stride(cell, since, changed && !anew, pass);
         for codec in Codec::ALL {
             let ear = &mut self.ears[codec.index()];
             if ear.hubs.is_empty() {
@@ -311,10 +320,23 @@ impl Track {
             }
             let delta = match &full {
                 Some(full) if anew => Some(full.clone()),
-                _ if changed && !fresh => Some(self.delta(cell, codec)),
+                _ if changed && !fresh => {
+                    let (seen, gone) = (self.seen.iter().copied(), self.gone.iter().copied());
+                    Some(self.tell(cell, codec, seen, gone))
+                }
                 _ => None,
             };
-            if full.is_some() || delta.is_some() {
+            let mut strides = PerRate::default();
+            if !fresh {
+                for (stride, window) in strides.iter_mut().zip(&ended) {
+                    let encode = |window: &Window| {
+                        let told = self.tell(cell, codec, window.seen(), window.gone());
+                        (window.since, told)
+                    };
+                    *stride = window.as_ref().map(encode);
+                }
+            }
+            if full.is_some() || delta.is_some() || strides.iter().any(Option::is_some) {
                 let (key, version) = (CellKey { cell, codec }, self.version);
                 updates.push(CellUpdate {
                     key,
@@ -322,11 +344,42 @@ impl Track {
                     version,
                     delta,
                     full,
+                    strides,
+                    count: self.known.len(),
                 });
             }
         }
         self.seen.clear();
         self.gone.clear();
+    }
+
+    /// Adds the tick to the strides, if it `adds` to them at all; gives those that end with it.
+    fn stride<W>(
+        &mut self,
+        cell: Home,
+        since: u64,
+        adds: bool,
+        pass: &Pass<'_, '_, W>,
+    ) -> PerRate<Option<Window>> {
+        let mut ended = PerRate::default();
+        for rate in Rate::ALL {
+            let open = &mut self.windows[rate as usize];
+            if !pass.rates.has(rate) {
+                *open = None;
+                continue;
+            }
+            let window = open.get_or_insert_with(|| Window::since(since));
+            if adds {
+                window.add(&self.seen, &self.gone);
+            } else if self.version != since {
+                // All was told anew: what was before is no way to there.
+                *window = Window::since(self.version);
+            }
+            if ends(cell, pass.number, rate) {
+                ended[rate as usize] = open.take().filter(|window| !window.is_empty());
+            }
+        }
+        ended
     }
 
     /// Encodes all of the cell as it stands; learns the views that nobody asked for before.
@@ -364,9 +417,16 @@ impl Track {
         )
     }
 
-    fn delta(&self, cell: Home, codec: Codec) -> Bytes {
-        let entities = self.seen.iter().map(|seen| self.part(*seen, codec));
-        let gone = self.gone.iter().map(|(id, to)| Gone {
+    /// Encodes changes.
+    fn tell(
+        &self,
+        cell: Home,
+        codec: Codec,
+        seen: impl Iterator<Item = Seen>,
+        gone: impl Iterator<Item = (ObjectId, Option<Home>)>,
+    ) -> Bytes {
+        let entities = seen.map(|seen| self.part(seen, codec));
+        let gone = gone.map(|(id, to)| Gone {
             id: id.raw(),
             to: to.map(|to| to.0),
         });

@@ -5,6 +5,8 @@ use bytes::Bytes;
 use protocol::Codec;
 use world_data::{Home, RegionId};
 
+use super::strides::PerRate;
+
 /// A cell in one encoding: what hubs listen to.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub(crate) struct CellKey {
@@ -38,4 +40,8 @@ pub(crate) struct CellUpdate {
     pub(crate) delta: Option<Bytes>,
     /// All of the cell; only when somebody asked.
     pub(crate) full: Option<Bytes>,
+    /// By rate, where a stride to `version` ends: the version it begins at, and what it tells.
+    pub(crate) strides: PerRate<Option<(u64, Bytes)>>,
+    /// Entities in the cell.
+    pub(crate) count: usize,
 }

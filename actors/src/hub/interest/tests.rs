@@ -2,9 +2,12 @@
 
 use std::rc::Rc;
 
+use protocol::Codec;
+
+use super::slot::DELTAS_KEPT;
 use super::*;
 use crate::hub::HubCore;
-use crate::region::RegionTick;
+use crate::region::{PerRate, Rate, RegionTick};
 use crate::void::{self, Void};
 
 const CODEC: Codec = Codec::MessagePack;
@@ -27,13 +30,20 @@ fn update(cell: u64, since: u64, version: u64, delta: &str, full: &str) -> CellU
         version,
         delta: part(delta),
         full: part(full),
+        strides: PerRate::default(),
+        count: 0,
     }
 }
 
 /// What a session that has version `seen` is sent.
 fn sent(slots: &mut Slots, slot: usize, seen: &mut Option<u64>) -> String {
+    sent_at(None, slots, slot, seen)
+}
+
+/// What a session is sent of a cell that it sees at `rate`.
+fn sent_at(rate: Option<Rate>, slots: &mut Slots, slot: usize, seen: &mut Option<u64>) -> String {
     let mut parts = Vec::new();
-    slots.catch_up(slot, seen, &mut parts);
+    slots.catch_up(slot, seen, rate, &mut parts);
     parts
         .iter()
         .map(|part| String::from_utf8_lossy(part))
@@ -79,6 +89,104 @@ fn who_is_too_far_behind_gets_the_full_cell_which_is_asked_for_once() {
     slots.update(&update(1, newest, newest, "", "F"));
     assert_eq!(sent(&mut slots, slot, &mut seen), "F");
     assert_eq!(seen, Some(newest));
+}
+
+/// Ticks 2 to `last` of a cell, one version each, with a stride of four ending at 4, 8, 12, …; `see` is
+/// called after each.
+fn strides(slots: &mut Slots, last: u64, mut see: impl FnMut(&mut Slots, u64)) {
+    for version in 2..=last {
+        slots.now += 1;
+        let mut update = update(1, version - 1, version, &format!("d{version}"), "");
+        if version % 4 == 0 {
+            let since = version.saturating_sub(4).max(1);
+            let told = part(&format!("s{version}"));
+            update.strides[Rate::Quarter as usize] = told.map(|told| (since, told));
+        }
+        slots.update(&update);
+        see(slots, version);
+    }
+}
+
+#[test]
+fn a_far_cell_is_told_by_strides_and_a_near_one_tick_by_tick() {
+    let mut slots = Slots::default();
+    let slot = slots.enter(key(1));
+    slots.update(&update(1, 0, 1, "", "F1"));
+    let (mut near, mut far) = (None, None);
+    let (mut each, mut some) = (Vec::new(), Vec::new());
+    strides(&mut slots, 12, |slots, _| {
+        each.push(sent(slots, slot, &mut near));
+        some.push(sent_at(Some(Rate::Quarter), slots, slot, &mut far));
+    });
+    assert_eq!(each.join(" "), "F1 d2 d3 d4 d5 d6 d7 d8 d9 d10 d11 d12");
+    // Until the first stride has come nobody waits for one.
+    assert_eq!(
+        some,
+        ["F1 d2", "d3", "d4", "", "", "", "s8", "", "", "", "s12"]
+    );
+}
+
+#[test]
+fn who_is_between_two_strides_waits_for_the_next_and_goes_there_tick_by_tick() {
+    let mut slots = Slots::default();
+    let slot = slots.enter(key(1));
+    slots.update(&update(1, 0, 1, "", "F1"));
+    let mut seen = None;
+    strides(&mut slots, 6, |slots, _| {
+        sent(slots, slot, &mut seen);
+    });
+    assert_eq!(seen, Some(6));
+    let far =
+        |slots: &mut Slots, seen: &mut Option<u64>| sent_at(Some(Rate::Quarter), slots, slot, seen);
+    assert_eq!(far(&mut slots, &mut seen), "", "the last stride ended at 4");
+    slots.now += 1;
+    slots.update(&update(1, 6, 7, "d7", ""));
+    assert_eq!(far(&mut slots, &mut seen), "");
+    slots.now += 1;
+    let mut end = update(1, 7, 8, "d8", "");
+    end.strides[Rate::Quarter as usize] = part("s8").map(|told| (4, told));
+    slots.update(&end);
+    assert_eq!(far(&mut slots, &mut seen), "d7 d8");
+    assert_eq!(seen, Some(8));
+}
+
+#[test]
+fn where_no_stride_comes_nobody_waits_for_it() {
+    let mut slots = Slots::default();
+    let slot = slots.enter(key(1));
+    slots.update(&update(1, 0, 1, "", "F1"));
+    let mut seen = None;
+    strides(&mut slots, 8, |slots, _| {
+        sent_at(Some(Rate::Quarter), slots, slot, &mut seen);
+    });
+    // One change more, and then nothing: no stride ends, or its region is slow.
+    slots.update(&update(1, 8, 9, "d9", ""));
+    let mut waited = 0;
+    while seen == Some(8) && waited < 100 {
+        sent_at(Some(Rate::Quarter), &mut slots, slot, &mut seen);
+        slots.now += 1;
+        waited += 1;
+    }
+    assert_eq!((seen, waited), (Some(9), 4 + 2 + 2));
+}
+
+#[test]
+fn strides_help_who_is_behind_and_are_bounded() {
+    let mut slots = Slots::default();
+    let slot = slots.enter(key(1));
+    slots.update(&update(1, 0, 1, "", "F1"));
+    let mut seen = Some(4);
+    strides(&mut slots, 18, |_, _| {});
+    // Fourteen ticks: more than deltas are kept.
+    assert_eq!(sent(&mut slots, slot, &mut seen), "s8 s12 s16 d17 d18");
+    let mut seen = Some(4);
+    let mut slots = Slots::default();
+    let slot = slots.enter(key(1));
+    slots.update(&update(1, 0, 1, "", "F1"));
+    strides(&mut slots, 41, |_, _| {});
+    slots.wants.clear();
+    assert_eq!(sent(&mut slots, slot, &mut seen), "");
+    assert_eq!(slots.wants, [(key(1), true)], "the full cell is asked for");
 }
 
 #[test]

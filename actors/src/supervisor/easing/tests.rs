@@ -82,7 +82,7 @@ fn a_crowd_slows_its_region_down_until_the_thread_has_room_and_no_other() {
         let mut easing = Easing::new(Arc::clone(&host));
         for wants in [0.95, 2.0, 3.0, 40.0] {
             for _ in 0..10 {
-                easing.step(crowd(&host, wants), &[]);
+                easing.step(crowd(&host, wants), &[], &[]);
             }
             let slow = dilations(&host);
             assert!(
@@ -95,7 +95,7 @@ fn a_crowd_slows_its_region_down_until_the_thread_has_room_and_no_other() {
         // Less, but at 0.6 it would still want 0.66 of the thread.
         for (wants, dilation) in [(1.1, 0.45), (0.3, 1.0)] {
             for _ in 0..10 {
-                easing.step(crowd(&host, wants), &[]);
+                easing.step(crowd(&host, wants), &[], &[]);
             }
             assert_eq!(dilations(&host)[..1], [dilation]);
         }
@@ -117,8 +117,8 @@ fn nobody_is_slowed_who_can_be_relieved_or_would_not_help_or_when_it_is_off() {
             undilated: 0.9,
         };
         for _ in 0..5 {
-            easing.step(crowd(&host, 3.0), &[true]);
-            easing.step(tasks, &[]);
+            easing.step(crowd(&host, 3.0), &[true], &[]);
+            easing.step(tasks, &[], &[]);
         }
         assert_eq!(dilations(&host), [1.0; 4]);
         let off = host_with(Settings {
@@ -133,9 +133,102 @@ fn nobody_is_slowed_who_can_be_relieved_or_would_not_help_or_when_it_is_off() {
         off.set_workers(vec![arbiter.handle()]);
         let mut easing = Easing::new(Arc::clone(&off));
         for _ in 0..5 {
-            easing.step(crowd(&off, 3.0), &[]);
+            easing.step(crowd(&off, 3.0), &[], &[]);
         }
         assert_eq!(dilations(&off), [1.0; 4]);
+        arbiter.stop();
+    });
+}
+
+/// A hub whose sessions all stand in the first region, and that would use `wants` threads for them.
+fn hub_load(host: &Host<Void>, wants: f64) -> Vec<HubLoad> {
+    let region = &host.directory.placement().regions[0];
+    let dilation = region.dilation(&host.settings.ladder);
+    vec![HubLoad {
+        used: (wants * dilation).min(1.0),
+        subscriptions: 400,
+        sessions: [(region.id, 10)].into_iter().collect(),
+    }]
+}
+
+fn idle(_: RegionId) -> Fresh {
+    Fresh::default()
+}
+
+#[test]
+fn a_hub_shows_less_step_by_step_and_then_calls_for_slow_time_where_its_sessions_are() {
+    actix_rt::System::new().block_on(async {
+        let host = host();
+        let arbiter = arbiters(&host);
+        host.directory.add_hub(&host.post);
+        let mut easing = Easing::new(Arc::clone(&host));
+        easing.measure_hubs(1.0);
+        let door = Arc::clone(&host.directory.hubs()[0]);
+        let mut seen = Vec::new();
+        for _ in 0..12 {
+            let slow = dilations(&host);
+            seen.push((
+                door.rung().name(),
+                host.rates.load(Ordering::Relaxed),
+                slow[0] < 1.0,
+            ));
+            assert_eq!(slow[1..], [1.0; 3]);
+            easing.step(idle, &[true], &hub_load(&host, 3.0));
+        }
+        let expected = [
+            ("ground", 0, false),
+            ("far_half", 1, false),
+            ("far_quarter", 2, false),
+            ("nearest", 2, false),
+            ("slow_time", 2, true),
+        ];
+        assert_eq!(seen[..5], expected);
+        let slow = dilations(&host)[0];
+        assert!(slow * 3.0 <= 0.9 && slow * 3.0 > 0.6, "{slow}");
+        // Less, but at full time it would still be too much: nothing of what is shown is given back.
+        for _ in 0..20 {
+            easing.step(idle, &[], &hub_load(&host, 0.9));
+        }
+        assert_eq!((door.rung(), dilations(&host)[0]), (HubRung::SlowTime, 0.6));
+        // The crowd has gone. Time is given back first, then what is shown.
+        let mut back = Vec::new();
+        for _ in 0..20 {
+            easing.step(idle, &[], &hub_load(&host, 0.2));
+            back.push((door.rung(), dilations(&host)[0]));
+        }
+        assert!(
+            back.is_sorted_by(|a, b| a.0 >= b.0 && a.1 <= b.1),
+            "{back:?}"
+        );
+        assert_eq!(back[19], (HubRung::Ground, 1.0));
+        assert_eq!(host.rates.load(Ordering::Relaxed), 0);
+        arbiter.stop();
+    });
+}
+
+#[test]
+fn a_hub_that_shows_nothing_or_stands_nowhere_gives_nothing_up() {
+    actix_rt::System::new().block_on(async {
+        let host = host();
+        let arbiter = arbiters(&host);
+        host.directory.add_hub(&host.post);
+        let mut easing = Easing::new(Arc::clone(&host));
+        easing.measure_hubs(1.0);
+        let door = Arc::clone(&host.directory.hubs()[0]);
+        let mut load = hub_load(&host, 9.0);
+        load[0].subscriptions = 0;
+        for _ in 0..5 {
+            easing.step(idle, &[], &load);
+        }
+        assert_eq!(door.rung(), HubRung::Ground);
+        // Its sessions are all over the place: slowing one region down would not help.
+        let many = (1..=6).map(|id| (RegionId(1000 + id), 10));
+        (load[0].subscriptions, load[0].sessions) = (400, many.collect());
+        for _ in 0..9 {
+            easing.step(idle, &[], &load);
+        }
+        assert_eq!(door.rung(), HubRung::Nearest);
+        assert_eq!(dilations(&host), [1.0; 4]);
         arbiter.stop();
     });
 }
