@@ -55,3 +55,41 @@ test("a comment that something is to be done is not done", () => {
   const marks = new RegExp(`\\b(${["TO" + "DO", "FIX" + "ME", "X" + "XX"].join("|")})\\b|\\b(to${"do"}|unimplemented)!\\(`);
   assert.deepEqual(ending(".rs", ".js", ".mjs", ".sh").filter((path) => marks.test(text(path))), []);
 });
+
+test("the book has every page of docs, and nothing else", () => {
+  const listed = [...text("docs/SUMMARY.md").matchAll(/\]\(([^)]+)\)/g)].map(([, page]) => `docs/${page}`);
+  const pages = files.filter((path) => /^docs\/[^/]+\.md$/.test(path) && path !== "docs/SUMMARY.md");
+  assert.deepEqual([...listed].sort(), pages.sort());
+});
+
+test("the code of the first chapter is the example's", () => {
+  const example = text("examples/field.rs");
+  const blocks = [...text("docs/write-a-world.md").matchAll(/```rust\n([^]*?)```/g)].map(([, code]) => code);
+  assert.ok(blocks.length >= 8, `${blocks.length} blocks`);
+  assert.deepEqual(blocks.filter((code) => !example.includes(code.trimEnd())), []);
+  const shown = blocks.join("").split("\n").filter((line) => line.trim()).length;
+  assert.ok(shown > 0.8 * example.split("\n").filter((line) => line.trim()).length, "the chapter leaves much out");
+});
+
+test("every test that shows a guarantee exists", () => {
+  const named = [...text("docs/guarantees.md").matchAll(/`([a-z0-9_]{12,})`/g)].map(([, name]) => name);
+  const code = ending(".rs").map(text).join("\n");
+  assert.ok(named.length > 20, `${named.length} tests are named`);
+  assert.deepEqual(named.filter((name) => !code.includes(`fn ${name}(`)), []);
+});
+
+test("what the book includes is there", () => {
+  const missing = ending(".md").flatMap((path) =>
+    [...text(path).matchAll(/\{\{#include ([^}]+)\}\}/g)]
+      .filter(([, file]) => !existsSync(join(ROOT, dirname(path), file)))
+      .map(([, file]) => `${path}: ${file}`),
+  );
+  assert.deepEqual(missing, []);
+});
+
+test("every alert has an entry in the runbook", () => {
+  const alerts = [...text("dashboards/rules/alerts.yml").matchAll(/alert: (\w+)/g)].map(([, name]) => name);
+  const entries = new Set([...text("docs/operations.md").matchAll(/^### (\w+)/gm)].map(([, name]) => name));
+  assert.ok(alerts.length > 10, `${alerts.length} alerts`);
+  assert.deepEqual(alerts.filter((name) => !entries.has(name)), []);
+});

@@ -16,6 +16,7 @@ mod admin;
 mod binary;
 mod commands;
 mod console;
+mod conversations;
 mod dead;
 mod drain;
 mod endpoints;

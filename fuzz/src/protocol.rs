@@ -54,15 +54,26 @@ fn client(codec: Codec, bytes: &[u8]) {
         Err(error) => words_are_short(&error.to_string()),
         Ok(message) => {
             for codec in [Codec::MessagePack, Codec::Json] {
-                // JSON has no NaN and no infinity, which MessagePack has.
-                let Ok(written) = message.encode(codec) else {
+                if codec == Codec::Json && !is_finite(&message) {
+                    // JSON has no NaN and no infinity, which MessagePack has.
                     continue;
-                };
+                }
+                let written = message.encode(codec).expect("what was read can be written");
                 let again = Message::decode(codec, &written);
                 let again = again.unwrap_or_else(|e| panic!("{codec}: {message:?}: {e}"));
                 assert_eq!(format!("{again:?}"), format!("{message:?}"), "{codec}");
             }
         }
+    }
+}
+
+fn is_finite(message: &Message) -> bool {
+    match message {
+        ClientMessage::Input {
+            payload: Input::Go(to),
+            ..
+        } => to.iter().all(|part| part.is_finite()),
+        _ => true,
     }
 }
 

@@ -3,6 +3,7 @@
 
 #![allow(clippy::unwrap_used, reason = "a test that fails shows the line")]
 
+mod documented;
 mod malformed;
 mod payloads;
 mod round_trip;

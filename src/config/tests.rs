@@ -250,3 +250,40 @@ fn a_kind_of_task_has_its_own_limits_or_the_general_ones() {
         "{error}"
     );
 }
+
+/// `docs/configuration.md`, as the sections are now.
+fn reference() -> String {
+    let all = table(&Config::default());
+    let mut page = String::from(
+        "# Configuration\n\nEvery key, written from the code (`src/config/sections.rs`; a test compares, and \
+         `BRIGHTSTAR_RECORD=1\ncargo test -p brightstar --lib config` writes it anew). Settings come from \
+         the file (`--config`), then\nthe environment (`BRIGHTSTAR_SECTION__KEY`), then the flags, each \
+         stronger than the one before.\n`meadow serve --print-config` prints what is in effect; a world \
+         may have other defaults.\n",
+    );
+    for (section, about, keys) in sections::all() {
+        let about: String = about.concat();
+        page += &format!("\n## {section}\n\n{}\n\n", about.trim());
+        page += "| key | default | allowed | what it is |\n|---|---|---|---|\n";
+        for key in keys {
+            let range = key.range.map_or_else(String::new, |words| words());
+            let docs = key.docs.concat();
+            let (name, value) = (key.name, &all[section][key.name]);
+            page += &format!("| `{name}` | `{value}` | {range} | {} |\n", docs.trim());
+        }
+    }
+    page
+}
+
+#[test]
+fn the_reference_of_the_book_is_of_today() {
+    let path = concat!(env!("CARGO_MANIFEST_DIR"), "/docs/configuration.md");
+    if std::env::var_os("BRIGHTSTAR_RECORD").is_some() {
+        std::fs::write(path, reference()).unwrap();
+    }
+    let page = std::fs::read_to_string(path).unwrap();
+    assert!(
+        page == reference(),
+        "docs/configuration.md is not of today: run this test with BRIGHTSTAR_RECORD=1 and look at the change"
+    );
+}

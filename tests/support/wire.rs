@@ -131,6 +131,11 @@ impl Client {
 
     /// The next message; pings are answered. `None` when the server closes.
     pub(crate) fn receive(&mut self) -> Option<Message> {
+        self.receive_bytes().map(|(message, _)| message)
+    }
+
+    /// The next message, and its bytes.
+    pub(crate) fn receive_bytes(&mut self) -> Option<(Message, Vec<u8>)> {
         loop {
             match self.frame()? {
                 (PING, payload) => self.send_frame(FIN | PONG, &payload),
@@ -138,7 +143,7 @@ impl Client {
                 (CLOSE, _) => return None,
                 (opcode, payload) => {
                     assert_eq!(opcode == TEXT, self.codec.is_text());
-                    return Some(self.decode(&payload));
+                    return Some((self.decode(&payload), payload));
                 }
             }
         }
