@@ -1,6 +1,8 @@
 //! Lives here: tests of the configuration's layers, checks and printing.
 //! Not here: flags (`cli`).
 
+use std::fmt::Write as _;
+
 use super::load::{environment, table, text_over};
 use super::{Config, print, sections};
 
@@ -263,13 +265,14 @@ fn reference() -> String {
     );
     for (section, about, keys) in sections::all() {
         let about: String = about.concat();
-        page += &format!("\n## {section}\n\n{}\n\n", about.trim());
+        writeln!(page, "\n## {section}\n\n{}\n", about.trim()).unwrap();
         page += "| key | default | allowed | what it is |\n|---|---|---|---|\n";
         for key in keys {
             let range = key.range.map_or_else(String::new, |words| words());
             let docs = key.docs.concat();
             let (name, value) = (key.name, &all[section][key.name]);
-            page += &format!("| `{name}` | `{value}` | {range} | {} |\n", docs.trim());
+            let docs = docs.trim();
+            writeln!(page, "| `{name}` | `{value}` | {range} | {docs} |").unwrap();
         }
     }
     page
