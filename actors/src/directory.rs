@@ -67,8 +67,9 @@ pub(crate) struct Census {
     pub(crate) looks: Looks,
     /// Where their entities are: x and y of each, in metres.
     pub(crate) people: Vec<f32>,
-    /// (session, cell) pairs in view.
+    /// (session, cell) pairs in view, and those of them that are not shown.
     pub(crate) subscriptions: usize,
+    pub(crate) hidden: usize,
 }
 
 impl<W: World> Directory<W> {
@@ -205,6 +206,11 @@ impl<W: World> HubDoor<W> {
     pub(crate) fn census(&self) -> (usize, FxHashMap<RegionId, usize>) {
         let census = self.census.lock();
         (census.subscriptions, census.sessions.clone())
+    }
+
+    /// How many pairs of a session and a cell in view were not shown when it counted last.
+    pub(crate) fn hidden(&self) -> usize {
+        self.census.lock().hidden
     }
 
     /// What it gives up.

@@ -20,7 +20,7 @@ use crate::directory::Placement;
 use crate::hub::{HubCore, reply};
 use crate::refusal::{Cause, Refusal};
 use crate::region::Work;
-use crate::session::{Core, Ending, Farewell, Rate, Session, Socket, Turn};
+use crate::session::{Core, Ending, Farewell, Left, Rate, Session, Socket, Turn};
 
 /// A message from a client of world `W`. Nobody can be a member of a channel yet, so what is
 /// published is not decoded.
@@ -189,7 +189,11 @@ impl<W: World> Link<W> {
                 let Some(input) = waiting.take() else {
                     return true;
                 };
-                waiting = core.leave_input(placement, input).err();
+                match core.leave_input(placement, input) {
+                    Ok(Left::Queued) => {}
+                    Ok(Left::Replaced) => self.hub.host.metrics.inputs_replaced.increment(1),
+                    Err(input) => waiting = Some(input),
+                }
                 waiting.is_none()
             });
         if handed.await {

@@ -199,12 +199,12 @@ impl<W: World> Core<W> {
         &mut self,
         placement: &Placement<W>,
         input: (u64, W::Input),
-    ) -> Result<(), (u64, W::Input)> {
+    ) -> Result<Left, (u64, W::Input)> {
         if let Some(slot) = &self.slot {
             let mut last = slot.lock();
             if last.is_some() {
                 *last = Some(input);
-                return Ok(());
+                return Ok(Left::Replaced);
             }
         }
         let slot = Arc::new(Slot::<W>::new(Some(input)));
@@ -214,12 +214,21 @@ impl<W: World> Core<W> {
         };
         if self.hand(placement, work).is_ok() {
             self.slot = Some(slot);
-            return Ok(());
+            return Ok(Left::Queued);
         }
         // Nobody else has seen the slot, so the input is still in it.
         let input = slot.lock().take();
-        input.map_or(Ok(()), Err)
+        input.map_or(Ok(Left::Queued), Err)
     }
+}
+
+/// Where an input was left for the region.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Left {
+    /// In the queue.
+    Queued,
+    /// In place of the last one, which had not been run: the newest wins.
+    Replaced,
 }
 
 /// A session without an entity does its work in a shard of its own.

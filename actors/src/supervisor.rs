@@ -156,6 +156,7 @@ impl<W: World> Supervisor<W> {
         let relief = self.steering.step(|id| fresh(id).undilated);
         let hubs = self.easing.measure_hubs(elapsed);
         self.easing.step(fresh, &relief, &hubs);
+        self.gauges.show_ladder(&self.host);
     }
 
     fn show_counts(&self, regions: usize) {
@@ -165,6 +166,14 @@ impl<W: World> Supervisor<W> {
         gauge!("brightstar_sessions", "state" => "away").set(counts.away as f64);
         let subscriptions = self.host.subscriptions.load(Ordering::Relaxed);
         gauge!("brightstar_interest_subscriptions").set(subscriptions as f64);
+        let hidden: usize = self
+            .host
+            .directory
+            .hubs()
+            .iter()
+            .map(|hub| hub.hidden())
+            .sum();
+        gauge!("brightstar_interest_hidden").set(hidden as f64);
     }
 }
 

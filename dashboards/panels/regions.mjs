@@ -330,10 +330,61 @@ const borders = row(
   }),
 );
 
+const RUNGS = "0: nothing is given up; 1 and 2: half, then three quarters of the frames of far cells; 3: all but the nearest cells; 4: time is slowed down where its sessions are.";
+
+const ladder = row(
+  "Crowds that can't be cut",
+  stat("Slowest time", {
+    description: "World time per real time of the slowest region. Below 1 a region had more to do than its thread, or the threads of sockets, could carry.",
+    decimals: 2,
+    max: 1,
+    steps: [["red"], ["orange", 0.5], ["green", 1]],
+    queries: [[`min(${of("brightstar_region_dilation")})`]],
+  }),
+  stat("Highest rung of a hub", {
+    description: `What the worst socket thread gives up. ${RUNGS}`,
+    decimals: 0,
+    steps: [["green"], ["orange", 1], ["red", 3]],
+    queries: [[`max(${of("brightstar_hub_rung")})`]],
+  }),
+  stat("Cells not shown", {
+    description: "Pairs of a session and a cell in its view that is not shown, since nearer cells hold enough entities.",
+    decimals: 0,
+    steps: [["green"], ["orange", 1]],
+    queries: [[sum(of("brightstar_interest_hidden"))]],
+  }),
+  lines("Dilation", {
+    description: "World time per real time, by region.",
+    max: 1,
+    queries: [[`min by (instance, region) (${of("brightstar_region_dilation", REGION)})`, "region {{region}}"]],
+  }),
+  lines("Load of socket threads", {
+    description: "How much of the last second each was busy: composing frames, sockets, reading. Over 0.9 for some seconds the next rung is taken.",
+    unit: "percentunit",
+    max: 1,
+    steps: [["transparent"], ["orange", 0.7], ["red", 0.9]],
+    queries: [[sum(of("brightstar_hub_load"), "instance, hub"), "{{instance}} hub {{hub}}"]],
+  }),
+  lines("Rungs of hubs", {
+    description: `What each socket thread gives up. ${RUNGS}`,
+    decimals: 0,
+    queries: [[sum(of("brightstar_hub_rung"), "instance, hub"), "{{instance}} hub {{hub}}"]],
+  }),
+  lines("Steps on the ladders", {
+    description: "Rungs taken and left per minute. Many of both for long would be a ladder that swings.",
+    queries: [[`60 * ${sum(rate("brightstar_ladder_steps_total"), "ladder, step")}`, "{{ladder}} {{step}}"]],
+  }),
+  lines("Inputs replaced", {
+    description: "Inputs per second that a newer one replaced before they were run: the newest wins, by the protocol. Many mean that regions are slow to run them.",
+    unit: "ops",
+    queries: [[sum(rate("brightstar_inputs_replaced_total"))]],
+  }),
+);
+
 export default dashboard({
   uid: "brightstar-regions",
   title: "Brightstar / Regions",
   description: "Who carries the load, how it is spread, and how the ticks go.",
   variables: [{ name: "region", label: "Region", metric: 'brightstar_region_load{instance=~"$instance"}' }],
-  rows: [balance, load, changed, inside, ticks, borders],
+  rows: [balance, load, changed, inside, ticks, ladder, borders],
 });

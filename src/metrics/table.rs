@@ -154,6 +154,11 @@ const BORDER: &[Label] = &[
     label("kind", &["tasks", "crossings", "subscriptions"]),
     label("threads", &["one", "two"]),
 ];
+const HUB: &[Label] = &[label("hub", &[])];
+const LADDER_STEPS: &[Label] = &[
+    label("ladder", &["hub", "region"]),
+    label("step", &["up", "down"]),
+];
 const BUILD: &[Label] = &[label("version", &[]), label("world", &[])];
 
 /// All metrics, in the order of `docs/metrics.md`.
@@ -209,9 +214,15 @@ pub const ALL: &[Metric] = &[
     metric("brightstar_partition_changes_total", Counter, Unit::Count, CHANGES, "moves, splits and merges of regions; observed: what the supervisor would have done"),
     metric("brightstar_change_pause_seconds", Histogram, Unit::Seconds, CHANGED, "how long the regions of a change that was made ran nothing"),
     metric("brightstar_changes_running", Gauge, Unit::Count, &[], "changes of regions under way"),
+    metric("brightstar_region_dilation", Gauge, Unit::Count, REGION, "world time per real time; 1 where it is not slowed down"),
+    metric("brightstar_hub_load", Gauge, Unit::Count, HUB, "share of the last second that a socket thread was busy, 0..1"),
+    metric("brightstar_hub_rung", Gauge, Unit::Count, HUB, "what a hub gives up: 0 nothing, 1 and 2 frames of far cells, 3 all but the nearest cells, 4 calls for slow time"),
+    metric("brightstar_ladder_steps_total", Counter, Unit::Count, LADDER_STEPS, "rungs taken (up) and left (down)"),
     metric("brightstar_regions_rebuilt_total", Counter, Unit::Count, &[], "region actors made anew after they died"),
     metric("brightstar_work_refused_total", Counter, Unit::Count, &[], "times a full region handed work back"),
     metric("brightstar_interest_subscriptions", Gauge, Unit::Count, &[], "(session, cell) pairs in view"),
+    metric("brightstar_interest_hidden", Gauge, Unit::Count, &[], "(session, cell) pairs in view that are not shown, since nearer cells hold enough"),
+    metric("brightstar_inputs_replaced_total", Counter, Unit::Count, &[], "inputs that a newer one of the same session replaced before they were run"),
     metric("brightstar_frames_total", Counter, Unit::Count, &[], "frames sent"),
     metric("brightstar_frames_skipped_total", Counter, Unit::Count, &[], "frames not sent because the socket was not ready"),
     metric("brightstar_outbox_messages", Histogram, Unit::Count, &[], "depth of the control lane when a message is added"),

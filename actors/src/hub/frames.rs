@@ -121,6 +121,7 @@ impl<W: World> HubCore<W> {
             let here = placement.index(self.host.map.cell_at(at));
             let region = placement.regions[here].id;
             *census.sessions.entry(region).or_default() += 1;
+            census.hidden += session.sight.hidden();
             let inside = placement.interval(here);
             for cell in session.sight.cells().filter(|cell| !inside.contains(*cell)) {
                 let pair = (region, placement.at(cell).id);

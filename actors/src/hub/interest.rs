@@ -83,6 +83,11 @@ impl Sight {
         self.cells.iter().map(|seen| seen.cell)
     }
 
+    /// How many of them are not shown.
+    pub(crate) fn hidden(&self) -> usize {
+        self.cells.iter().filter(|seen| seen.hidden).count()
+    }
+
     /// Follows the entity to `at`; returns the cells that the client is to forget.
     pub(crate) fn follow(
         &mut self,

@@ -12,6 +12,7 @@ use std::sync::Arc;
 use std::sync::atomic::Ordering;
 use std::time::Duration;
 
+use metrics::counter;
 use rustc_hash::FxHashMap;
 use tokio::time::Instant;
 use world_data::{RegionId, World};
@@ -191,6 +192,7 @@ impl<W: World> Easing<W> {
             let rung = HubRung::of(hub.ladder.rung());
             rates = rung.rate().map_or(rates, |rate| rates.with(rate));
             let (used, name) = (load.used, rung.name());
+            count("hub", turn);
             match turn {
                 Some(Turn::Up) => tracing::warn!(
                     hub = index,
@@ -266,6 +268,7 @@ impl<W: World> Easing<W> {
             return;
         };
         region.figures.rung.store(ladder.rung(), Ordering::Relaxed);
+        count("region", Some(turn));
         let (region, worker) = (region.id.0, region.worker());
         let dilation = ladder::dilation(ladder.rung(), settings.least_dilation);
         let used = strain.used;
@@ -286,6 +289,15 @@ impl<W: World> Easing<W> {
             ),
         }
     }
+}
+
+fn count(ladder: &'static str, turn: Option<Turn>) {
+    let Some(turn) = turn else { return };
+    let step = match turn {
+        Turn::Up => "up",
+        Turn::Down => "down",
+    };
+    counter!("brightstar_ladder_steps_total", "ladder" => ladder, "step" => step).increment(1);
 }
 
 #[cfg(test)]

@@ -7,12 +7,14 @@ use metrics::{Gauge, gauge};
 use rustc_hash::{FxHashMap, FxHashSet};
 use world_data::{RegionId, World};
 
+use crate::host::Host;
 use crate::region::RegionHandle;
 
 /// Handles of gauges, looked up once per region and worker.
 pub(super) struct Gauges {
     workers: Vec<Gauge>,
     regions: FxHashMap<RegionId, OfRegion>,
+    hubs: Vec<OfHub>,
 }
 
 struct OfRegion {
@@ -22,6 +24,12 @@ struct OfRegion {
     entities: Gauge,
     queue: Gauge,
     border: Gauge,
+    dilation: Gauge,
+}
+
+struct OfHub {
+    load: Gauge,
+    rung: Gauge,
 }
 
 impl Gauges {
@@ -30,6 +38,27 @@ impl Gauges {
         Self {
             workers: (0..workers).map(load).collect(),
             regions: FxHashMap::default(),
+            hubs: Vec::new(),
+        }
+    }
+
+    /// Shows what is given up where there is too much to do.
+    pub(super) fn show_ladder<W: World>(&mut self, host: &Host<W>) {
+        let doors = host.directory.hubs();
+        for hub in self.hubs.len()..doors.len() {
+            self.hubs.push(OfHub {
+                load: gauge!("brightstar_hub_load", "hub" => hub.to_string()),
+                rung: gauge!("brightstar_hub_rung", "hub" => hub.to_string()),
+            });
+        }
+        for (gauges, door) in self.hubs.iter().zip(&doors) {
+            gauges.load.set(door.load());
+            gauges.rung.set(door.rung() as usize as f64);
+        }
+        for region in &host.directory.placement().regions {
+            if let Some(gauges) = self.regions.get(&region.id) {
+                gauges.dilation.set(region.dilation(&host.settings.ladder));
+            }
         }
     }
 
@@ -90,7 +119,8 @@ impl OfRegion {
             objects: gauge!("brightstar_region_objects", "region" => region.clone()),
             entities: gauge!("brightstar_region_entities", "region" => region.clone()),
             queue: gauge!("brightstar_region_queue", "region" => region.clone()),
-            border: gauge!("brightstar_region_border_traffic", "region" => region),
+            border: gauge!("brightstar_region_border_traffic", "region" => region.clone()),
+            dilation: gauge!("brightstar_region_dilation", "region" => region),
         }
     }
 
@@ -110,7 +140,10 @@ impl OfRegion {
             entities,
             queue,
             border,
+            dilation,
         } = self;
+        // Who is no more is not slow.
+        dilation.set(1.0);
         for gauge in [load, objects, entities, queue, border] {
             gauge.set(0.0);
         }
