@@ -12,6 +12,7 @@ use serde::Serialize;
 
 use crate::run::{Pattern, Plan};
 use crate::stats::{Deeds, Fault, LATE, Stats, Times};
+use crate::storm::Storms;
 use crate::timeline::{Timeline, Told};
 use crate::verdict::{Check, judge};
 
@@ -91,6 +92,8 @@ pub(crate) struct Report {
     deeds: Deeds,
     resumed_latency_ms: Percentiles,
     outage_latency_ms: Percentiles,
+    /// The storm's orders, if there was one.
+    storm: Option<Storms>,
     timeline: Told,
     logins_again: u64,
     errors: BTreeMap<String, Fault>,
@@ -132,6 +135,7 @@ impl Report {
             deeds: stats.deeds,
             resumed_latency_ms: percentiles(&stats.resumed_latency),
             outage_latency_ms: percentiles(&stats.outage_latency),
+            storm: stats.storms.raged().then(|| stats.storms.clone()),
             timeline: timeline.told(&stats.outages),
             logins_again: stats.logins_again,
             errors: stats.errors.clone(),
@@ -290,6 +294,9 @@ impl Report {
                 text,
                 "outages    latency around them, counted apart: {times}"
             )?;
+        }
+        if let Some(storm) = &self.storm {
+            storm.write(text)?;
         }
         self.timeline.write(text)
     }

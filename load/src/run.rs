@@ -28,6 +28,7 @@ use crate::page;
 use crate::report::{Measured, Report};
 use crate::stats::{Rule, Stats};
 use crate::status::{Asker, Status};
+use crate::storm::Storm;
 use crate::timeline::{self, Timeline};
 use crate::verdict::Check;
 pub(crate) use arrive::login;
@@ -172,6 +173,7 @@ fn tell(report: &Report, plan: &Plan) -> anyhow::Result<()> {
 }
 
 async fn execute<P: Pattern>(plan: &Plan, pattern: Rc<P>) -> anyhow::Result<Report> {
+    let storm = Storm::of(plan)?;
     let mut control = visit::<P>(plan).await?;
     timeout(ASK_LIMIT, pattern.before(&mut control))
         .await
@@ -192,10 +194,17 @@ async fn execute<P: Pattern>(plan: &Plan, pattern: Rc<P>) -> anyhow::Result<Repo
         began: Rc::default(),
     };
     let began = Rc::clone(&run.began);
-    let watchers = [
+    let mut watchers = vec![
         tokio::task::spawn_local(watch_lag(Rc::clone(&stats))),
         watch_server(plan, &pattern, &timeline, &stats),
     ];
+    watchers.extend(storm.map(|storm| {
+        let run = Run {
+            playing: None,
+            ..run.clone()
+        };
+        tokio::task::spawn_local(storm.rage(run))
+    }));
     let mut bots = arrive(&pattern, &run).await;
     drop(run);
     began.set(Some(Instant::now()));

@@ -12,6 +12,7 @@ use serde::Serialize;
 use tokio::time::Instant;
 
 use crate::outage::Outages;
+use crate::storm::Storms;
 
 /// The longest time that is told apart, in microseconds: what takes longer counts as this.
 const LONGEST_US: u64 = 60_000_000;
@@ -154,6 +155,7 @@ pub(crate) struct Stats {
     /// Commands that were due while the server was gone, or right after.
     pub(crate) outage_latency: Times,
     pub(crate) outages: Outages,
+    pub(crate) storms: Storms,
     pub(crate) gold: Gold,
     pub(crate) deeds: Deeds,
     pub(crate) harness_lag: Times,
@@ -217,6 +219,7 @@ impl Stats {
             resumed_latency: Times::new(),
             outage_latency: Times::new(),
             outages: Outages::default(),
+            storms: Storms::default(),
             gold: Gold::default(),
             deeds: Deeds::default(),
             harness_lag: Times::new(),

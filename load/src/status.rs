@@ -68,6 +68,8 @@ pub(crate) struct Region {
     pub(crate) id: u64,
     pub(crate) from: u64,
     pub(crate) to: u64,
+    pub(crate) worker: u64,
+    pub(crate) pinned: bool,
     pub(crate) queue: u64,
     pub(crate) ticks: u64,
     pub(crate) late: u64,
@@ -127,7 +129,7 @@ impl Asker {
     pub(crate) fn new(socket_url: &str) -> Self {
         Self {
             client: Client::builder(TokioExecutor::new()).build_http(),
-            url: status_url(socket_url),
+            url: beside_socket(socket_url, "/v1/status"),
         }
     }
 
@@ -151,13 +153,13 @@ impl Asker {
 
 /// `ws://host:port/v1/ws` is `http://host:port/v1/status` to those who ask. TLS is not spoken here:
 /// a run over `wss://` has no timeline.
-fn status_url(socket_url: &str) -> String {
+pub(crate) fn beside_socket(socket_url: &str, what: &str) -> String {
     let url = socket_url.replacen("ws", "http", 1);
     let authority = url.find("://").map_or(0, |at| at + "://".len());
     let path = url[authority..]
         .find('/')
         .map_or(url.len(), |at| authority + at);
-    format!("{}/v1/status", &url[..path])
+    format!("{}{what}", &url[..path])
 }
 
 #[cfg(test)]
@@ -167,7 +169,10 @@ mod tests {
     #[test]
     fn the_status_is_beside_the_socket() {
         for url in ["ws://127.0.0.1:7777/v1/ws", "ws://127.0.0.1:7777"] {
-            assert_eq!(status_url(url), "http://127.0.0.1:7777/v1/status");
+            assert_eq!(
+                beside_socket(url, "/v1/status"),
+                "http://127.0.0.1:7777/v1/status"
+            );
         }
     }
 

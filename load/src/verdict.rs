@@ -43,6 +43,11 @@ pub(crate) fn judge<P: Pattern>(
     if common.restarts != Restarts::None {
         checks.push(of_outages(stats, timeline));
     }
+    if stats.storms.raged() {
+        let (passed, detail) = stats.storms.verdict();
+        let name = "orders are carried out, or refused for a reason";
+        checks.push(Check::new(name, passed, detail));
+    }
     checks.push(of_errors(common, stats));
     checks.push(of_answers(stats));
     checks.extend(common.p99_ms.map(|limit| of_latency(limit, stats)));

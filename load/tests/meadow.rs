@@ -8,7 +8,7 @@ use load::{MeadowArgs, PatternName, Restarts};
 use serde_json::Value;
 
 use crate::common;
-use crate::shepherd::{Mood, serve, serve_lives};
+use crate::shepherd::{Mood, TOKEN, serve, serve_lives};
 
 const TRADE: &str = "[[part]]\npattern = 'trade'\nbots = 12\nper_second = 10\n";
 const WANDER: &str = "[[part]]\npattern = 'wander'\nbots = 20\n";
@@ -222,6 +222,44 @@ fn sockets_that_are_lost_without_a_death_are_seen() {
     let verdict = "sockets are lost with the server only";
     let words = "it was started anew 0 times";
     fails_with_deaths(Mood::Rude, Restarts::Resume, verdict, words);
+}
+
+/// Runs a storm of orders, fifty in a second.
+fn run_storm(mood: Mood, token: &str) -> (ExitCode, Value) {
+    let folder = tempfile::tempdir().unwrap();
+    let file = folder.path().join("token");
+    std::fs::write(&file, token).unwrap();
+    run(mood, WANDER, |args| {
+        args.common.storm = Some(Duration::from_millis(20));
+        args.common.admin_token_file = Some(file);
+    })
+}
+
+#[test]
+fn a_storm_of_orders_is_told_of_and_so_are_orders_that_fail() {
+    let (code, report) = run_storm(Mood::Honest, TOKEN);
+    assert_eq!(code, ExitCode::SUCCESS, "{:#}", report["checks"]);
+    let storm = &report["storm"];
+    assert!(
+        storm["by_kind"]["move"]["done"].as_u64().unwrap() > 10,
+        "{storm}"
+    );
+    assert!(
+        storm["by_kind"]["split"]["done"].as_u64().unwrap() > 10,
+        "{storm}"
+    );
+    assert!(storm["long_pauses"].as_u64().unwrap() > 20, "{storm}");
+    let verdict = "orders are carried out, or refused for a reason";
+    for (mood, token, words) in [
+        (Mood::Clumsy, TOKEN, "the sheep ran away"),
+        (Mood::Honest, "a guess", "who are you?"),
+    ] {
+        let (code, report) = run_storm(mood, token);
+        assert_eq!(code, ExitCode::FAILURE);
+        assert_failed(&report, verdict, words);
+        let report = report.to_string();
+        assert!(!report.contains(token), "the token is written nowhere");
+    }
 }
 
 #[test]

@@ -55,6 +55,8 @@ pub(crate) enum Mood {
     Deaf,
     /// Closes all sockets instead of being started anew.
     Rude,
+    /// Fails at every order.
+    Clumsy,
     /// Says that every second tick was late.
     Late,
     /// Says nothing of its regions.
@@ -69,6 +71,9 @@ type Shared = Rc<RefCell<Meadow>>;
 pub(crate) fn serve(mood: Mood) -> String {
     serve_lives(mood, None)
 }
+
+/// Who has this may give orders.
+pub(crate) const TOKEN: &str = "shepherds-own-token";
 
 /// How often a meadow dies that does.
 const DEATHS: u32 = 2;
@@ -124,14 +129,22 @@ async fn visit(mut stream: TcpStream, meadow: Shared) {
     while stream.peek(&mut start).await.unwrap() < start.len() {
         tokio::task::yield_now().await;
     }
-    if &start != b"GET /v1/status" {
+    let ordered = start.starts_with(b"POST /admin/");
+    if &start != b"GET /v1/status" && !ordered {
         return session(stream, meadow).await;
     }
     let mut request = [0; 4096];
-    let _length = stream.read(&mut request).await.unwrap();
-    let body = meadow.borrow_mut().status().to_string();
+    let length = stream.read(&mut request).await.unwrap();
+    let (line, body) = if ordered {
+        meadow
+            .borrow()
+            .order(&String::from_utf8_lossy(&request[..length]))
+    } else {
+        ("200 OK", meadow.borrow_mut().status())
+    };
+    let body = body.to_string();
     let head = format!(
-        "HTTP/1.1 200 OK\r\nconnection: close\r\ncontent-length: {}\r\n\r\n",
+        "HTTP/1.1 {line}\r\nconnection: close\r\ncontent-length: {}\r\n\r\n",
         body.len()
     );
     // Whoever asked may have gone.

@@ -9,7 +9,7 @@ use serde::Deserialize;
 use serde_json::{Value, json};
 use tokio::sync::Notify;
 
-use super::Mood;
+use super::{Mood, TOKEN};
 
 #[derive(Debug, Deserialize)]
 #[serde(rename_all = "lowercase")]
@@ -239,6 +239,28 @@ impl Meadow {
             player.input
         };
         frame(codec, tick, input, 1.0, parts.iter().map(|part| &**part))
+    }
+
+    /// What comes of an order, as HTTP has it.
+    pub(super) fn order(&self, request: &str) -> (&'static str, Value) {
+        if !request.contains(&format!("Bearer {TOKEN}")) {
+            (
+                "401 Unauthorized",
+                json!({ "error": { "message": "who are you?" } }),
+            )
+        } else if self.mood == Mood::Clumsy {
+            (
+                "409 Conflict",
+                json!({ "error": { "message": "the sheep ran away" } }),
+            )
+        } else if request.contains("/admin/merge") {
+            (
+                "409 Conflict",
+                json!({ "error": { "message": "it is the last region of the line" } }),
+            )
+        } else {
+            ("200 OK", json!({ "pause_ms": 60.0 }))
+        }
     }
 
     pub(super) fn status(&mut self) -> Value {
