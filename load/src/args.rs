@@ -89,6 +89,9 @@ pub struct MeadowArgs {
     /// What they do, as a mix of patterns from a TOML file
     #[arg(long, value_name = "FILE")]
     pub scenario: Option<PathBuf>,
+    /// Fails when bots walked over fewer borders between regions
+    #[arg(long, value_name = "N", default_value_t = 0)]
+    pub min_crossings: u64,
     #[command(flatten)]
     #[expect(
         missing_docs,
@@ -144,7 +147,7 @@ impl MeadowArgs {
             bots: scenario.bots(),
             common: self.common,
         };
-        run::run(&plan, meadow::Mix::new(scenario))
+        run::run(&plan, meadow::Mix::new(scenario, self.min_crossings))
     }
 }
 

@@ -258,7 +258,8 @@ impl<B: Bot> Life<B> {
     /// outage.
     async fn renew(mut self, away: Duration, run: &Run, out: bool) -> Result<Self, ClientError> {
         self.count_repeats(run);
-        let gone = Instant::now();
+        // Who did not read for a while may have been without a server all that time.
+        let gone = if out { self.opened } else { Instant::now() };
         let mut resume = self.connection.into_resume();
         let (again, newest) = (resume.unanswered().count() as u64, resume.last_command());
         sleep(away).await;

@@ -93,11 +93,14 @@ pub(crate) struct Mix {
     names: RefCell<Vec<Option<String>>>,
     /// All gold there was before.
     gold: Cell<i64>,
+    /// Walks over borders that there must be.
+    min_crossings: u64,
 }
 
 impl Mix {
-    pub(crate) fn new(scenario: Scenario) -> Self {
+    pub(crate) fn new(scenario: Scenario, min_crossings: u64) -> Self {
         Self {
+            min_crossings,
             names: RefCell::new(vec![None; scenario.bots() as usize]),
             scenario,
             field: Rc::new(Field::new()),
@@ -115,6 +118,16 @@ impl Mix {
             rest -= part.bots;
         }
         unreachable!("bots are numbered below their count");
+    }
+
+    /// Whether enough borders were crossed to say that crossing them costs nothing.
+    fn crossings(&self, stats: &Stats) -> Option<Check> {
+        let crossings = stats.deeds.crossings;
+        (self.min_crossings > 0).then(|| Check {
+            name: "enough borders between regions were crossed".into(),
+            passed: crossings >= self.min_crossings,
+            detail: format!("{crossings} times, {} needed", self.min_crossings),
+        })
     }
 
     /// Whether gold that bots gave each other arrived, once each. What was given to one who was
@@ -231,7 +244,10 @@ impl Pattern for Mix {
             passed: before == after,
             detail: format!("{before} gold before, {after} after"),
         };
-        Ok(vec![census, Self::gifts(&stats.borrow())])
+        let stats = stats.borrow();
+        let mut checks = vec![census, Self::gifts(&stats)];
+        checks.extend(self.crossings(&stats));
+        Ok(checks)
     }
 }
 

@@ -28,6 +28,7 @@ fn run(mood: Mood, scenario: &str, change: impl FnOnce(&mut MeadowArgs)) -> (Exi
         bots: 12,
         pattern: PatternName::Wander,
         scenario: Some(file),
+        min_crossings: 0,
         common: common(Duration::from_millis(2500), Some(report.clone())),
     };
     change(&mut args);
@@ -263,6 +264,14 @@ fn a_storm_of_orders_is_told_of_and_so_are_orders_that_fail() {
 }
 
 #[test]
+fn too_few_borders_are_no_proof() {
+    let (code, report) = run(Mood::Honest, WANDER, |args| args.min_crossings = 1000);
+    assert_eq!(code, ExitCode::FAILURE);
+    let verdict = "enough borders between regions were crossed";
+    assert_failed(&report, verdict, "1000 needed");
+}
+
+#[test]
 fn ticks_that_are_late_are_seen() {
     fails(
         Mood::Late,
@@ -282,6 +291,7 @@ fn borders_are_not_looked_for_where_nobody_tells_of_regions() {
         bots: 2,
         pattern: PatternName::Border,
         scenario: None,
+        min_crossings: 0,
         common: common(Duration::ZERO, Some(folder.path().join("none.json"))),
     };
     assert_eq!(args.run(), ExitCode::from(2));

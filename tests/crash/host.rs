@@ -49,6 +49,11 @@ pub(crate) struct Host {
 impl Host {
     /// Starts `binary` on the data in `folder`, on a free port, and waits until it is ready.
     pub(crate) fn start(binary: &str, folder: &Path, flags: &[&str]) -> Self {
+        Self::start_at(binary, folder, "127.0.0.1:0", flags)
+    }
+
+    /// As [`Host::start`], at an address that clients know already.
+    pub(crate) fn start_at(binary: &str, folder: &Path, listen: &str, flags: &[&str]) -> Self {
         let log = folder.join("server.log");
         let file = OpenOptions::new()
             .create(true)
@@ -56,7 +61,7 @@ impl Host {
             .open(&log)
             .unwrap();
         let mut child = Command::new(binary)
-            .args(["serve", "--listen", "127.0.0.1:0", "--data"])
+            .args(["serve", "--listen", listen, "--data"])
             .arg(folder.join("data"))
             .args(flags)
             // `census` and `total` read a whole world from a cold store, here in a debug build on a
