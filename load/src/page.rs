@@ -5,6 +5,7 @@
 //! Invariant: the page is well-formed XML as well as HTML, whatever texts a server sent.
 
 mod figures;
+mod hardship;
 mod plot;
 mod plots;
 mod story;
@@ -36,6 +37,7 @@ pub(crate) fn write(report: &str, other: Option<&str>) -> anyhow::Result<String>
     figures::write(&mut page, &run, other.as_ref())?;
     plots::write(&mut page, &run, other.as_ref())?;
     tables::verdicts(&mut page, &run, other.as_ref())?;
+    hardship::write(&mut page, &run)?;
     tables::changes(&mut page, &run)?;
     tables::commands(&mut page, &run)?;
     page.push_str("</main></body></html>\n");

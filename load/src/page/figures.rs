@@ -62,11 +62,12 @@ const FIGURES: [Figure; 12] = [
 ];
 
 /// What bots did, where it came to it.
-const DEEDS: [(&str, &str); 5] = [
+const DEEDS: [(&str, &str); 6] = [
     ("walks over borders", "crossings"),
     ("trades over borders", "trades_over_borders"),
     ("sockets dropped, and resumed", "resumes"),
     ("commands sent again", "sent_again"),
+    ("sessions over after a restart", "sessions_ended"),
     ("pauses in reading", "stalls"),
 ];
 

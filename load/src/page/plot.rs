@@ -19,6 +19,9 @@ const GRID: RGBColor = RGBColor(228, 232, 238);
 const AXIS: RGBColor = RGBColor(168, 176, 188);
 const LABEL: RGBColor = RGBColor(84, 94, 110);
 
+/// Behind everything, where the server was gone.
+pub(super) const GONE: Colour = (246, 214, 214);
+
 /// A line's colour, by name.
 pub(super) type Colour = (u8, u8, u8);
 
@@ -68,6 +71,8 @@ pub(super) struct Plot<'a> {
     pub(super) seconds: f64,
     pub(super) lines: Vec<Line>,
     pub(super) marks: Vec<Mark>,
+    /// Times in which the server was gone, from and until.
+    pub(super) gaps: Vec<(f64, f64)>,
     /// The axis reaches at least so high.
     pub(super) at_least: f64,
     /// A limit, drawn across.
@@ -147,6 +152,12 @@ impl Plot<'_> {
             &style.pos(Pos::new(HPos::Left, VPos::Top)),
             (4, 3),
         )?;
+        for (from, until) in &self.gaps {
+            // As wide as can be seen, at least.
+            let until = until.max(from + self.seconds / f64::from(WIDTH));
+            let corners = [(*from, 0.0), (until, top)];
+            chart.draw_series([Rectangle::new(corners, rgb(GONE).filled())])?;
+        }
         // A change by a clock that is not this one's may be anywhere.
         let seen = 0.0..=self.seconds;
         for mark in self.marks.iter().filter(|mark| seen.contains(&mark.at)) {

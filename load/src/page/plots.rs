@@ -3,7 +3,9 @@
 
 use std::fmt::Write as _;
 
-use super::plot::{Colour, Line, Mark, OTHER_USUAL, OTHER_WORST, Plot, THREADS, USUAL, WORST};
+use super::plot::{
+    Colour, GONE, Line, Mark, OTHER_USUAL, OTHER_WORST, Plot, THREADS, USUAL, WORST,
+};
 use super::story::{Sample, Server, Story};
 
 /// The kinds of changes, with their colours.
@@ -16,6 +18,9 @@ pub(super) const CHANGES: [(&str, Colour); 3] = [
 const UNEVEN: f64 = 1.25;
 /// The length of a tick, in milliseconds.
 const TICK_MS: f64 = 50.0;
+
+/// Changes that are drawn as lines.
+const MAX_MARKS: usize = 120;
 
 /// What a line shows of a second.
 type Value = fn(&Sample) -> Option<f64>;
@@ -120,8 +125,23 @@ fn late_percent(server: &Server) -> Option<f64> {
 /// Writes all plots that have something to show.
 pub(super) fn write(page: &mut String, run: &Story, other: Option<&Story>) -> anyhow::Result<()> {
     page.push_str("<section><h2>Second by second</h2>");
+    if !run.timeline.outages.is_empty() {
+        let (r, g, b) = GONE;
+        write!(
+            page,
+            "<p class=\"note\">The server was gone where it is \
+             <span style=\"background:rgb({r},{g},{b});padding:0 .4em\">red</span>.</p>"
+        )?;
+    }
     let seen = |kind: &&(&str, _)| run.timeline.count(kind.0) > 0;
-    if CHANGES.iter().any(|kind| seen(&kind)) {
+    let changes = run.timeline.changes.len();
+    if changes > MAX_MARKS {
+        write!(
+            page,
+            "<p class=\"note\">There were {changes} changes of the regions, too many to draw as \
+             lines.</p>"
+        )?;
+    } else if CHANGES.iter().any(|kind| seen(&kind)) {
         page.push_str("<p class=\"note\">Upright lines are changes of the regions:");
         for (kind, (r, g, b)) in CHANGES.iter().filter(seen) {
             write!(
@@ -173,6 +193,7 @@ fn of_threads<'a>(title: &'a str, run: &Story, seconds: f64) -> Plot<'a> {
         seconds,
         lines: (0..run.timeline.workers()).map(line).collect(),
         marks: marks(run),
+        gaps: gaps(run),
         at_least: 100.0,
         limit: Some(70.0),
     }
@@ -195,6 +216,7 @@ fn of_pauses(run: &Story, seconds: f64) -> Plot<'static> {
         seconds,
         lines: Vec::new(),
         marks: dots.collect(),
+        gaps: gaps(run),
         at_least: 5.0,
         limit: Some(TICK_MS),
     }
@@ -236,6 +258,7 @@ impl Both {
             seconds,
             lines: all,
             marks: marks(run),
+            gaps: gaps(run),
             at_least: self.at_least,
             limit: self.limit,
         }
@@ -247,7 +270,17 @@ fn points(story: &Story, value: impl Fn(&Sample) -> Option<f64>) -> Vec<(f64, Op
     samples.map(|sample| (sample.at, value(sample))).collect()
 }
 
+/// When the server was gone.
+fn gaps(run: &Story) -> Vec<(f64, f64)> {
+    let outages = run.timeline.outages.iter();
+    outages.map(|gap| (gap.from, gap.until)).collect()
+}
+
+/// Changes as upright lines; in a storm they would hide all else.
 fn marks(run: &Story) -> Vec<Mark> {
+    if run.timeline.changes.len() > MAX_MARKS {
+        return Vec::new();
+    }
     let mark = |at, kind: &str| Mark {
         at,
         colour: colour(kind),

@@ -29,6 +29,7 @@ pub(super) struct Story {
     pub(super) frames: Frames,
     pub(super) harness: Harness,
     pub(super) deeds: BTreeMap<String, u64>,
+    pub(super) storm: Option<Storm>,
     pub(super) timeline: Timeline,
     pub(super) errors: BTreeMap<String, Fault>,
     pub(super) checks: Vec<Check>,
@@ -93,6 +94,30 @@ pub(super) struct Timeline {
     pub(super) late_ticks: u64,
     pub(super) samples: Vec<Sample>,
     pub(super) changes: Vec<Dated>,
+    pub(super) restarts: u32,
+    pub(super) outages: Vec<Gap>,
+}
+
+/// A time in which the server was gone.
+#[derive(Debug, Default, Deserialize)]
+#[serde(default)]
+pub(super) struct Gap {
+    pub(super) from: f64,
+    pub(super) until: f64,
+    pub(super) lost: u32,
+    pub(super) resumed: u32,
+    pub(super) ended: u32,
+}
+
+/// What came of random orders.
+#[derive(Debug, Default, Deserialize)]
+#[serde(default)]
+pub(super) struct Storm {
+    pub(super) by_kind: BTreeMap<String, BTreeMap<String, u64>>,
+    pub(super) refusals: BTreeMap<String, u64>,
+    pub(super) left_out: u64,
+    pub(super) long_pauses: u64,
+    pub(super) longest_pause_ms: f64,
 }
 
 /// One second.

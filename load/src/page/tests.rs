@@ -123,6 +123,37 @@ fn what_there_is_to_see_is_plotted_and_nothing_else() {
 }
 
 #[test]
+fn what_was_done_to_the_server_is_told() {
+    let mut hard = report();
+    hard["timeline"]["restarts"] = json!(3);
+    hard["timeline"]["outages"] =
+        json!([{ "from": 1.0, "until": 2.5, "lost": 200, "resumed": 190, "ended": 10 }]);
+    hard["storm"] = json!({ "by_kind": { "merge": { "asked": 9, "done": 5, "refused": 4 } },
+        "refusals": { "it is <the last>": 4 }, "long_pauses": 2, "longest_pause_ms": 61.25 });
+    let changes = (0..200).map(|number| change(number, 2.0));
+    hard["timeline"]["changes"] = changes.collect();
+    let page = write(&hard.to_string(), None).unwrap();
+    let heads = texts(&page, "h2");
+    for head in ["Restarts of the server", "The storm of orders"] {
+        assert!(heads.iter().any(|text| text == head), "{heads:?}");
+    }
+    let notes = texts(&page, "p").join("\n");
+    for words in [
+        "another process 3 times",
+        "4 × it is <the last>",
+        "up to 61.2 ms; 2 paused longer",
+        "The server was gone where it is red",
+        "200 changes of the regions, too many to draw",
+    ] {
+        assert!(notes.contains(words), "{words} is not in {notes}");
+    }
+    assert!(texts(&page, "td").contains(&"190".to_owned()));
+    assert!(page.contains("#F6D6D6"), "outages are drawn");
+    let plain = write(&report().to_string(), None).unwrap();
+    assert!(!plain.contains("storm of orders") && !plain.contains("#F6D6D6"));
+}
+
+#[test]
 fn another_run_is_drawn_dashed_beside_it() {
     let mut other = report();
     other["timeline"]["supervisor"] = json!("off");

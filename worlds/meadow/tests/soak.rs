@@ -6,7 +6,8 @@
 //! BRIGHTSTAR_SOAK=30m cargo test --release -p meadow --test soak -- --nocapture
 //! ```
 //!
-//! `BRIGHTSTAR_SOAK_BOTS`, `BRIGHTSTAR_SEED`, `BRIGHTSTAR_SOAK_STORM` (how often an order is given),
+//! `BRIGHTSTAR_SOAK_PATTERN=border` plays that one alone, and `BRIGHTSTAR_SOAK_CROSSINGS=100000` wants
+//! so many walks over borders. `BRIGHTSTAR_SOAK_BOTS`, `BRIGHTSTAR_SEED`, `BRIGHTSTAR_SOAK_STORM` (how often an order is given),
 //! `BRIGHTSTAR_SOAK_DIR` (data, logs and reports stay there) and `MEADOW_BIN` (another server, as
 //! when it is broken on purpose) say the rest. A soak that fails leaves its folder behind, and names
 //! it.
@@ -38,7 +39,7 @@ use plan::Plan;
 /// No kill so soon after everybody has come, and none so shortly before the end: what bots are not
 /// told then could not be waited for.
 const AFTER_ARRIVAL: Duration = Duration::from_secs(3);
-const BEFORE_END: Duration = Duration::from_secs(12);
+const BEFORE_END: Duration = Duration::from_secs(10);
 /// How long it may take until everybody has come, and until all is over after the end.
 const LIMIT: Duration = Duration::from_mins(5);
 /// How often it is looked whether the load goes on.

@@ -8,7 +8,7 @@ use std::time::Duration;
 use brightstar::world_data::Rng;
 
 /// How long a soak is unless `BRIGHTSTAR_SOAK` says so.
-const DURATION: Duration = Duration::from_secs(30);
+const DURATION: Duration = Duration::from_secs(25);
 /// How many bots play: fewer where the code is not optimised.
 const BOTS: u32 = if cfg!(debug_assertions) { 40 } else { 200 };
 /// The server lives so long on average, as a part of the soak.
@@ -44,6 +44,9 @@ pub(crate) struct Plan {
     /// Where the server listens, over all its lives.
     pub(crate) listen: String,
     pub(crate) folder: PathBuf,
+    /// Which parts are played: all, or those of one pattern, by more bots each.
+    parts: Vec<(&'static str, f64, &'static str)>,
+    crossings: u64,
     storm: String,
     sessions: String,
     is_temporary: bool,
@@ -62,7 +65,11 @@ impl Plan {
         std::fs::create_dir_all(&folder).unwrap();
         let built = env!("CARGO_BIN_EXE_meadow").to_owned();
         let seed = number("BRIGHTSTAR_SEED").unwrap_or(1);
+        let pattern = told("BRIGHTSTAR_SOAK_PATTERN");
+        let chosen = |part: &&(&str, f64, &str)| pattern.as_ref().is_none_or(|name| name == part.0);
         let plan = Self {
+            parts: PARTS.iter().filter(chosen).copied().collect(),
+            crossings: number("BRIGHTSTAR_SOAK_CROSSINGS").unwrap_or_default(),
             duration,
             pause: (duration / LIVES).clamp(*LIFE.start(), *LIFE.end()),
             bots: number("BRIGHTSTAR_SOAK_BOTS").map_or(BOTS, |bots| bots.try_into().unwrap()),
@@ -96,6 +103,7 @@ impl Plan {
                 self.token_file().display().to_string(),
             ),
             ("--restarts", self.sessions.clone()),
+            ("--min-crossings", self.crossings.to_string()),
             ("--report", path("report.json")),
             ("--html", path("report.html")),
         ]
@@ -108,8 +116,11 @@ impl Plan {
 
     /// The bots that are there from the beginning, roughly: shares are rounded.
     pub(crate) fn early_bots(&self) -> u64 {
-        let early = PARTS.iter().filter(|(_, _, rest)| !rest.contains("start"));
-        let share: f64 = early.map(|(_, share, _)| share).sum();
+        let early = self
+            .parts
+            .iter()
+            .filter(|(_, _, rest)| !rest.contains("start"));
+        let share: f64 = early.map(|(_, share, _)| share).sum::<f64>() / self.shares();
         // Some have dropped their sockets at any moment.
         (f64::from(self.bots) * share * 0.8) as u64
     }
@@ -138,15 +149,20 @@ impl Plan {
         std::fs::set_permissions(&file, std::fs::Permissions::from_mode(0o600)).unwrap();
     }
 
+    fn shares(&self) -> f64 {
+        self.parts.iter().map(|(_, share, _)| share).sum()
+    }
+
     fn scenario(&self) -> String {
-        let parts = PARTS.map(|(pattern, share, rest)| {
+        let parts = self.parts.iter().map(|(pattern, share, rest)| {
+            let share = share / self.shares();
             let rest: Vec<_> = rest.lines().map(|line| self.timed(line)).collect();
             format!(
                 "[[part]]\npattern = '{pattern}'\nshare = {share}\n{}\n",
                 rest.join("\n")
             )
         });
-        parts.join("\n")
+        parts.collect()
     }
 
     /// Makes times of parts of the soak.
