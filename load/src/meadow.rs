@@ -9,8 +9,8 @@ mod hearing;
 mod player;
 mod purse;
 mod roles;
-mod scout;
 mod sight;
+mod villages;
 
 use std::cell::{Cell, RefCell};
 use std::rc::Rc;
@@ -21,13 +21,14 @@ use brightstar_client::{Connection, World};
 use serde::{Deserialize, Serialize};
 
 use crate::land::Partition;
-use crate::run::{Birth, Pattern, Plan, Stay, must_ask};
+use crate::run::{Birth, Pattern, Plan, Stay, must_ask, unix_ms};
 use crate::scenario::{self, Part, Scenario};
 use crate::stats::{Rule, Stats};
 use crate::status::{Asker, Status};
 use crate::verdict::Check;
 use field::Field;
 use player::Player;
+use villages::Names;
 
 /// The side of the meadow, in metres.
 const METRES: f64 = 2048.0;
@@ -89,8 +90,8 @@ impl World for Meadow {
 pub(crate) struct Mix {
     scenario: Scenario,
     field: Rc<Field>,
-    /// The names of those who come to a crowd, by number: they were found near its place.
-    names: RefCell<Vec<Option<String>>>,
+    /// How bots are named whose village matters.
+    names: RefCell<Names>,
     /// All gold there was before.
     gold: Cell<i64>,
     /// Walks over borders that there must be.
@@ -101,7 +102,7 @@ impl Mix {
     pub(crate) fn new(scenario: Scenario, min_crossings: u64) -> Self {
         Self {
             min_crossings,
-            names: RefCell::new(vec![None; scenario.bots() as usize]),
+            names: RefCell::default(),
             scenario,
             field: Rc::new(Field::new()),
             gold: Cell::new(0),
@@ -128,6 +129,23 @@ impl Mix {
             passed: crossings >= self.min_crossings,
             detail: format!("{crossings} times, {} needed", self.min_crossings),
         })
+    }
+
+    /// Who belongs to a crowd begins near its place; who wanders while there will be one, elsewhere.
+    fn name_of(&self, part: &Part, who: (usize, u32)) -> Option<String> {
+        let names = self.names.borrow();
+        let place = |part: &Part| match part.pattern {
+            scenario::Pattern::Crowd { place, .. } => Some(place),
+            _ => None,
+        };
+        if let Some(place) = place(part) {
+            return Some(names.near(place, who));
+        }
+        let crowd = self.scenario.parts.iter().find_map(place);
+        let wanders = part.pattern == scenario::Pattern::Wander;
+        crowd
+            .filter(|_| wanders)
+            .map(|place| names.elsewhere(place, who))
     }
 
     /// Whether gold that bots gave each other arrived, once each. What was given to one who was
@@ -193,17 +211,8 @@ impl Pattern for Mix {
             ensure!(!status.regions.is_empty(), "the server tells of no regions");
             self.look(&status);
         }
-        let mut first = 0;
-        for (n, part) in self.scenario.parts.iter().enumerate() {
-            if let scenario::Pattern::Crowd { place, .. } = part.pattern {
-                let names = scout::find(plan, n, place, part.bots).await?;
-                let mut all = self.names.borrow_mut();
-                for (slot, name) in all[first as usize..].iter_mut().zip(names) {
-                    *slot = Some(name);
-                }
-            }
-            first += part.bots;
-        }
+        let now = (unix_ms() / 1000.0) as u64;
+        self.names.replace(Names::new(&plan.common.names, now));
         Ok(())
     }
 
@@ -212,18 +221,17 @@ impl Pattern for Mix {
     }
 
     fn stay(&self, number: u32) -> Stay {
-        let (_, part, place) = self.part(number);
-        let mut comes = part.start;
-        if let scenario::Pattern::Crowd { within, .. } = part.pattern {
+        let (n, part, place) = self.part(number);
+        // Others come within a second.
+        let mut within = Duration::from_secs(1);
+        if let scenario::Pattern::Crowd { within: theirs, .. } = part.pattern {
             // They log in over the first half of that time, and walk in the other.
-            let offset = within.mul_f64(0.5 * f64::from(place) / f64::from(part.bots));
-            comes = comes.map(|start| start + offset);
-        } else if let Some(start) = &mut comes {
-            *start += Duration::from_secs(1).mul_f64(f64::from(place) / f64::from(part.bots));
+            within = theirs.mul_f64(0.5);
         }
+        let offset = within.mul_f64(f64::from(place) / f64::from(part.bots));
         Stay {
-            name: self.names.borrow()[number as usize].clone(),
-            comes,
+            name: self.name_of(part, (n, place)),
+            comes: part.start.map(|start| start + offset),
             goes: part.stop,
         }
     }

@@ -262,7 +262,7 @@ fn watch_server<P: Pattern>(
 }
 
 /// Now, in milliseconds since the Unix epoch: the server dates its changes by it.
-fn unix_ms() -> f64 {
+pub(crate) fn unix_ms() -> f64 {
     #[expect(
         clippy::disallowed_methods,
         reason = "the server tells unix times, too"

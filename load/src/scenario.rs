@@ -111,7 +111,7 @@ struct Table {
 }
 
 /// The well of a village that lies inside one region as long as the meadow has 16 of them.
-const VILLAGE: Place = [470.0, 540.0];
+const VILLAGE: Place = [1590.0, 1570.0];
 /// When the crowd comes if no scenario says so: by then it is seen how things were before.
 const CROWD_COMES: Duration = Duration::from_secs(10);
 /// A session lingers for a minute; who stays away longer has lost it.

@@ -28,6 +28,19 @@ const COIN_NEAR_VILLAGE_EVERY: u32 = 3;
 /// How far from the village that is at most, in metres.
 const COIN_NEAR_METRES: f64 = 150.0;
 
+/// How far from the village's well the sheep of a fair stand at most, in metres.
+const FAIR_METRES: f64 = 30.0;
+/// The village of the fair, in [`VILLAGES`].
+const FAIR: usize = 4;
+
+/// The villages' names, as whoever wants to begin in one says it: `ann@Larkfield`.
+pub const VILLAGE_NAMES: [&str; 5] = [
+    "Wellbrook",
+    "Larkfield",
+    "Thornby",
+    "Hazelcombe",
+    "Aldermere",
+];
 /// The wells of the villages.
 pub const VILLAGES: [Point; 5] = [
     Point::new(1024.0, 1040.0),
@@ -47,6 +60,9 @@ pub struct Meadow {
     pub mushrooms: u32,
     /// Sheep, in flocks.
     pub sheep: u32,
+    /// More sheep, tied to posts in Aldermere: a fair. When people come among them they
+    /// watch, and that is work.
+    pub fair: u32,
     /// Wolves.
     pub wolves: u32,
     /// Trees, in groves; as many bushes and twice as many flowers.
@@ -61,6 +77,7 @@ impl Default for Meadow {
             coins: 3000,
             mushrooms: 250,
             sheep: 1500,
+            fair: 0,
             wolves: 2,
             trees: 300,
             villages: true,
@@ -75,6 +92,7 @@ impl Meadow {
             coins: 0,
             mushrooms: 0,
             sheep: 0,
+            fair: 0,
             wolves: 0,
             trees: 0,
             villages: false,
@@ -118,6 +136,19 @@ pub(crate) fn make(meadow: &Meadow, task: &mut Task<'_>) -> Result<(), Stop> {
             scenery(task, random, Look::Flower, at)?;
         }
     }
+    for _ in 0..meadow.fair {
+        // As likely in any part of the disc.
+        let metres = FAIR_METRES * random.f64().sqrt();
+        let at = beside(VILLAGES[FAIR], random.f64(), metres);
+        let tied = true;
+        task.create_at(
+            Sheep {
+                tied,
+                ..Sheep::default()
+            },
+            at,
+        )?;
+    }
     Ok(())
 }
 
@@ -147,10 +178,13 @@ fn scenery(task: &mut Task<'_>, random: &mut Rng, look: Look, at: Point) -> Resu
     Ok(())
 }
 
-/// Where a new player appears: between the stalls and the houses of some village.
-pub(crate) fn spawn_point(task: &mut Task<'_>) -> Point {
+/// Where a new player of this name appears: between the stalls and the houses of the village that
+/// stands behind an `@` in it, so that friends begin together; without one, of any.
+pub(crate) fn spawn_point(task: &mut Task<'_>, name: &str) -> Point {
+    let village = name.rsplit_once('@').map(|(_, village)| village);
+    let chosen = VILLAGE_NAMES.iter().position(|name| Some(*name) == village);
     let random = task.random();
-    let well = VILLAGES[random.usize(..VILLAGES.len())];
+    let well = VILLAGES[chosen.unwrap_or_else(|| random.usize(..VILLAGES.len()))];
     let at = beside(well, random.f64(), 14.0 + random.f64() * 8.0);
     task.map().clamp(at)
 }

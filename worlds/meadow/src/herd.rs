@@ -21,6 +21,10 @@ const STROLL_SPEED: f64 = 1.0;
 const SHY_OF_PLAYERS: f64 = 8.0;
 /// How near a wolf may come before a sheep runs, in metres.
 const SHY_OF_WOLVES: f64 = 14.0;
+/// A tied sheep looks for strangers every so many ticks, as long as there are none.
+const GLANCE_EVERY: u64 = 20;
+/// A tied sheep is afraid of a player until nobody is nearer than this, in metres.
+const CALM: f64 = 16.0;
 /// How far a sheep runs before it looks where to go next, in metres.
 const FLIGHT_METRES: f64 = 12.0;
 /// How fast a sheep runs: slower than a player, in metres per second.
@@ -40,8 +44,11 @@ const REST_MS: u64 = 20_000;
 
 /// One step of a sheep: it flees from whoever comes near, strolls now and then, mostly grazes.
 pub(crate) fn sheep(tick: &Tick<'_>, entity: Entity<'_>, sheep: &Sheep) -> Step {
+    if sheep.tied {
+        return tied_sheep(tick, entity, sheep);
+    }
     let (id, at) = (entity.id(), entity.at());
-    let looks = looks(tick, entity);
+    let looks = looks(tick, entity, LOOK_EVERY);
     if looks && let Some(danger) = danger(tick, at) {
         let goal = tick.map().clamp(away(at, danger));
         let next = at.towards(goal, FLIGHT_SPEED * tick.seconds());
@@ -49,6 +56,7 @@ pub(crate) fn sheep(tick: &Tick<'_>, entity: Entity<'_>, sheep: &Sheep) -> Step 
             Sheep {
                 goal: Some(goal),
                 scared: true,
+                ..Sheep::default()
             },
             next,
         );
@@ -77,7 +85,24 @@ pub(crate) fn sheep(tick: &Tick<'_>, entity: Entity<'_>, sheep: &Sheep) -> Step 
     let goal = Some(around(tick, at, STROLL_METRES, &mut random));
     Step::become_(Sheep {
         goal,
-        scared: false,
+        ..Sheep::default()
+    })
+}
+
+/// One step of a sheep that is tied to a post. It can't flee: from when somebody comes near until all
+/// have gone it watches them, at every tick. That is what a crowd among tied sheep costs.
+fn tied_sheep(tick: &Tick<'_>, entity: Entity<'_>, sheep: &Sheep) -> Step {
+    let range = if sheep.scared { CALM } else { SHY_OF_PLAYERS };
+    if !sheep.scared && !looks(tick, entity, GLANCE_EVERY) {
+        return Step::Stay;
+    }
+    let scared = nearest(tick, entity.at(), range, is_playing).is_some();
+    if scared == sheep.scared {
+        return Step::Stay;
+    }
+    Step::become_(Sheep {
+        scared,
+        ..sheep.clone()
     })
 }
 
@@ -88,7 +113,7 @@ pub(crate) fn wolf(tick: &Tick<'_>, entity: Entity<'_>, wolf: &Wolf) -> Step {
     if tick.now_ms() < wolf.rests_until_ms {
         return Step::Stay;
     }
-    if looks(tick, entity) {
+    if looks(tick, entity, LOOK_EVERY) {
         match nearest_sheep(tick, at) {
             Some(prey) if at.distance(prey) < CATCH => {
                 let rests_until_ms = tick.now_ms() + REST_MS;
@@ -151,17 +176,20 @@ fn speed(wolf: &Wolf) -> f64 {
     if wolf.hunts { HUNT_SPEED } else { ROAM_SPEED }
 }
 
-fn looks(tick: &Tick<'_>, entity: Entity<'_>) -> bool {
-    (tick.number() + entity.id().raw()).is_multiple_of(LOOK_EVERY)
+fn looks(tick: &Tick<'_>, entity: Entity<'_>, every: u64) -> bool {
+    (tick.number() + entity.id().raw()).is_multiple_of(every)
+}
+
+fn is_playing(other: Entity<'_>) -> bool {
+    let player = other.get::<Player>();
+    player.is_some_and(|player| player.session.is_some())
 }
 
 /// The nearest thing to flee from.
 fn danger(tick: &Tick<'_>, at: Point) -> Option<Point> {
     nearest(tick, at, SHY_OF_WOLVES, |other| {
-        let player = other
-            .get::<Player>()
-            .is_some_and(|player| player.session.is_some());
-        other.get::<Wolf>().is_some() || player && other.at().distance(at) <= SHY_OF_PLAYERS
+        other.get::<Wolf>().is_some()
+            || is_playing(other) && other.at().distance(at) <= SHY_OF_PLAYERS
     })
 }
 

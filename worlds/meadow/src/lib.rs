@@ -12,7 +12,7 @@ mod rules;
 mod things;
 mod words;
 
-pub use genesis::{Meadow, VILLAGES};
+pub use genesis::{Meadow, VILLAGE_NAMES, VILLAGES};
 pub use page::PAGE;
 pub use rules::{EARSHOT, MAX_TEXT, REACH, SPEED};
 pub use things::{Coin, Look, Mushroom, Player, Scenery, Sheep, Wolf};

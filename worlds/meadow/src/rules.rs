@@ -54,7 +54,8 @@ impl World for Meadow {
         Ok(())
     }
 
-    /// A player comes back where he left, or, the first time, appears near a village.
+    /// A player comes back where he left, or, the first time, appears near a village: the one that his
+    /// name asks for, as `ann@Larkfield` does.
     fn login(&self, task: &mut Task<'_>, who: &Caller) -> Result<Option<ObjectId>, Stop> {
         let account = format!("player/{}", who.name);
         if let Some(id) = task.lookup(&account)? {
@@ -66,7 +67,7 @@ impl World for Meadow {
             })?;
             return Ok(Some(id));
         }
-        let at = genesis::spawn_point(task);
+        let at = genesis::spawn_point(task, &who.name);
         let session = Some(who.session);
         let player = Player {
             name: who.name.clone(),

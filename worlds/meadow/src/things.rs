@@ -45,8 +45,10 @@ pub struct Mushroom {
 pub struct Sheep {
     /// Where it is going; `None` while it grazes.
     pub goal: Option<Point>,
-    /// Whether it runs.
+    /// Whether it runs; of a tied one, whether it would if it could.
     pub scared: bool,
+    /// Whether it is tied to a post, and stays where it is.
+    pub tied: bool,
 }
 
 /// A wolf.

@@ -3,7 +3,7 @@
 
 use std::sync::atomic::{AtomicBool, Ordering};
 
-use meadow::{Command, Meadow, SPEED};
+use meadow::{Command, Meadow, SPEED, Sheep, VILLAGE_NAMES, VILLAGES};
 use proptest::prelude::*;
 use world_data::{Call, Class, Task, World};
 
@@ -110,6 +110,60 @@ fn a_sheep_flees_from_a_player_and_grazes_when_left_alone() {
         fled.distance(later) < 60.0,
         "it strolls, it does not run: {fled:?} {later:?}"
     );
+}
+
+/// Sheep of the fair can't flee. They are afraid while somebody is among them, as long as it lasts.
+#[test]
+fn the_sheep_of_a_fair_stay_and_watch_whoever_comes() {
+    let world = Meadow {
+        fair: 200,
+        ..Meadow::bare()
+    };
+    let mut stage = Stage::new(world, 1);
+    let well = VILLAGES[4];
+    let herd = |stage: &mut Stage| {
+        let herd = stage.task(|_, task| {
+            let (mut places, mut scared) = (Vec::new(), 0);
+            task.nearby(well, 100.0, |entity| {
+                if let Some(sheep) = entity.get::<Sheep>() {
+                    places.push((
+                        entity.id(),
+                        entity.at().x.to_bits(),
+                        entity.at().y.to_bits(),
+                    ));
+                    scared += u32::from(sheep.scared);
+                }
+            })?;
+            places.sort();
+            Ok((places, scared))
+        });
+        herd.unwrap()
+    };
+    stage.play("wait 3");
+    let (places, scared) = herd(&mut stage);
+    assert_eq!((places.len(), scared), (200, 0));
+    stage.play(&format!("ann at {} {}", well.x + 10.0, well.y));
+    stage.play("wait 2");
+    let (now, scared) = herd(&mut stage);
+    assert_eq!(now, places, "they can't run");
+    assert!((1..200).contains(&scared), "{scared} have seen her");
+    stage.play("ann leaves");
+    stage.play("wait 1");
+    assert_eq!(herd(&mut stage), (places, 0));
+}
+
+#[test]
+fn newcomers_begin_in_the_village_that_their_name_asks_for() {
+    let mut stage = Stage::new(Meadow::bare(), 4);
+    for (village, well) in VILLAGE_NAMES.iter().zip(VILLAGES) {
+        for friend in ["ann", "bob@home", "eve"] {
+            let name = format!("{friend}@{village}");
+            stage.play(&format!("{name} enters"));
+            assert!(stage.position(&name).distance(well) < 30.0, "{name}");
+        }
+    }
+    // What is no village's name asks for none.
+    stage.play("ann@Nowhere enters");
 }
 
 #[test]

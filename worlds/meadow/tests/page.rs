@@ -1,4 +1,5 @@
-//! Lives here: that the binary holds every file of the page and of the client library.
+//! Lives here: that the binary holds every file of the page and of the client library, and that both
+//! have the same villages.
 
 use std::collections::BTreeSet;
 use std::fs;
@@ -19,4 +20,13 @@ fn every_file_of_the_page_is_embedded() {
         .iter()
         .map(|asset| asset.path.trim_start_matches('/').to_owned());
     assert_eq!(embedded.collect::<BTreeSet<_>>(), files);
+}
+
+#[test]
+fn the_page_knows_the_villages() {
+    let terrain = fs::read_to_string("page/terrain.js").unwrap();
+    for (name, well) in meadow::VILLAGE_NAMES.iter().zip(meadow::VILLAGES) {
+        let village = format!("{{ x: {}, y: {}, name: \"{name}\" }}", well.x, well.y);
+        assert!(terrain.contains(&village), "{village}");
+    }
 }
