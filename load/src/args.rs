@@ -32,6 +32,12 @@ pub struct Common {
     /// Fails when a larger share of all regions' ticks was late: `0.01` is one in a hundred
     #[arg(long, value_name = "SHARE", value_parser = parse_share)]
     pub max_late: Option<f64>,
+    /// Fails when a thread is busy beside idle ones for longer, or never: then nothing was shown
+    #[arg(long, value_name = "TIME", value_parser = parse_duration)]
+    pub max_rebalance: Option<Duration>,
+    /// Fails when a region stands still for longer because it is moved, split or merged
+    #[arg(long, value_name = "TIME", value_parser = parse_duration)]
+    pub max_pause: Option<Duration>,
     /// Writes the report as JSON to this file
     #[arg(long, value_name = "FILE")]
     pub report: Option<PathBuf>,

@@ -8,13 +8,14 @@
 //!
 //! Read in this order: `args`, `scenario` (what can be asked), `run` (ramp, measure, drain, verdict),
 //! `bot`, `life`, `waiting` (what a bot is and how it lives), `meadow`, `ledger` (the bots), `land`, `status` (what they know
-//! of the map and its regions), `storm` (orders to the server), `stats`, `timeline` (what is counted), `verdict`, `report`, `page`
+//! of the map and its regions), `storm` (orders to the server), `stats`, `timeline`, `hotspot` (what is counted), `verdict`, `report`, `page`
 //! (what is said at the end).
 
 #![forbid(unsafe_code)]
 
 mod args;
 mod bot;
+mod hotspot;
 mod land;
 mod ledger;
 mod life;

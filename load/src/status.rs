@@ -57,8 +57,10 @@ impl From<Answer> for Status {
 /// A thread that runs regions.
 #[derive(Debug, Clone, Deserialize)]
 pub(crate) struct Worker {
-    /// Busy time per second, 0..1.
+    /// Busy time per second, smoothed, 0..1.
     pub(crate) load: f64,
+    /// The same in the newest second alone, if the server tells.
+    pub(crate) fresh: Option<f64>,
 }
 
 /// A region. The names are those of the server's answer.
@@ -103,6 +105,13 @@ pub(crate) struct Change {
     pub(crate) reason: String,
     pub(crate) state: String,
     pub(crate) pause_ms: Option<f64>,
+}
+
+impl Worker {
+    #[cfg(test)]
+    pub(crate) fn busy(load: f64) -> Self {
+        Self { load, fresh: None }
+    }
 }
 
 impl Region {

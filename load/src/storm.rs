@@ -231,7 +231,7 @@ mod tests {
 
     fn status(regions: u64) -> Status {
         Status {
-            workers: vec![Worker { load: 0.1 }, Worker { load: 0.1 }],
+            workers: vec![Worker::busy(0.1), Worker::busy(0.1)],
             regions: (0..regions)
                 .map(|id| Region::bare(id, id, id + 1))
                 .collect(),

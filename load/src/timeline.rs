@@ -15,6 +15,7 @@ use rustc_hash::FxHashMap;
 use serde::Serialize;
 use tokio::time::{Instant, MissedTickBehavior, interval};
 
+use crate::hotspot::{self, HotSpot, spread};
 use crate::outage::{Outage, Outages};
 use crate::stats::Stats;
 use crate::status::{Asker, Change, Region, Status};
@@ -139,6 +140,9 @@ impl Told {
             text,
             "regions    {from}, then {to}; {changes} changes, supervisor: {mode}"
         )?;
+        for spot in hot_spots(&self.samples).unwrap_or_default() {
+            writeln!(text, "  hot spot {}", spot.words())?;
+        }
         match (greatest, last.spread) {
             (Some(most), Some(end)) => {
                 writeln!(
@@ -262,7 +266,11 @@ impl Timeline {
             self.changes
                 .extend(changes.map(|change| ((change.at_ms as u64, change.number), change)));
         }
-        let workers: Vec<f64> = status.workers.iter().map(|worker| worker.load).collect();
+        let workers: Vec<f64> = status
+            .workers
+            .iter()
+            .map(|worker| worker.fresh.unwrap_or(worker.load))
+            .collect();
         let (ticks, late_ticks) = self.ticks.take(&status.regions);
         if shaded {
             self.ticks.all -= ticks;
@@ -293,6 +301,17 @@ impl Timeline {
     /// Share of all regions' ticks that were late; none when the server did not tell.
     pub(crate) fn late_share(&self) -> Option<f64> {
         (self.ticks.all > 0).then(|| self.ticks.late as f64 / self.ticks.all as f64)
+    }
+
+    /// Times in which a thread was busy beside others that were not; none when nobody told of threads.
+    pub(crate) fn hot_spots(&self) -> Option<Vec<HotSpot>> {
+        hot_spots(&self.samples)
+    }
+
+    /// The longest that a region did nothing because it was changed, in milliseconds.
+    pub(crate) fn longest_pause_ms(&self) -> Option<f64> {
+        let pauses = self.changes.values().filter_map(|change| change.pause_ms);
+        pauses.max_by(f64::total_cmp)
     }
 
     /// The timeline for the report.
@@ -329,11 +348,14 @@ impl Timeline {
     }
 }
 
-/// The greatest load over the mean; none when nobody works.
-fn spread(workers: &[f64]) -> Option<f64> {
-    let mean = workers.iter().sum::<f64>() / workers.len() as f64;
-    let most = workers.iter().copied().max_by(f64::total_cmp)?;
-    (mean > 0.0).then(|| most / mean)
+fn hot_spots(samples: &[Sample]) -> Option<Vec<HotSpot>> {
+    let told = samples.iter().filter_map(|sample| {
+        let server = sample.server.as_ref()?;
+        Some((sample.at, &server.workers[..]))
+    });
+    let mut told = told.peekable();
+    told.peek()?;
+    Some(hotspot::find(told))
 }
 
 /// Asks the server each second, and shows every answer to `look`.
@@ -393,13 +415,6 @@ mod tests {
         assert_eq!(ticks.take(&[region(2, 3, 0)]), (0, 0));
     }
 
-    #[test]
-    fn the_spread_is_the_busiest_over_the_mean() {
-        assert_eq!(spread(&[0.5, 0.5]), Some(1.0));
-        assert_eq!(spread(&[0.9, 0.1]), Some(1.8));
-        assert_eq!((spread(&[0.0, 0.0]), spread(&[])), (None, None));
-    }
-
     fn change(number: u64, at_ms: f64, state: &str) -> Change {
         Change {
             number,
@@ -412,7 +427,7 @@ mod tests {
     fn status(changes: Vec<Change>) -> Status {
         Status {
             host: None,
-            workers: vec![Worker { load: 0.6 }, Worker { load: 0.2 }],
+            workers: vec![Worker::busy(0.6), Worker::busy(0.2)],
             regions: vec![region(1, 0, 0)],
             supervisor: Some(Supervisor {
                 mode: "on".to_owned(),

@@ -3,9 +3,12 @@
 //!
 //! Invariant: what makes a run fail is a check that was not passed, and nothing else.
 
+use std::time::Duration;
+
 use serde::Serialize;
 
 use crate::args::{Common, Restarts};
+use crate::hotspot::HotSpot;
 use crate::run::Pattern;
 use crate::stats::{Rule, Stats};
 use crate::timeline::Timeline;
@@ -52,6 +55,9 @@ pub(crate) fn judge<P: Pattern>(
     checks.push(of_answers(stats));
     checks.extend(common.p99_ms.map(|limit| of_latency(limit, stats)));
     checks.extend(common.max_late.map(|limit| of_late_ticks(limit, timeline)));
+    let rebalance = common.max_rebalance;
+    checks.extend(rebalance.map(|limit| of_hot_spots(limit, timeline)));
+    checks.extend(common.max_pause.map(|limit| of_pauses(limit, timeline)));
     checks
 }
 
@@ -95,6 +101,37 @@ fn of_latency(limit: f64, stats: &Stats) -> Check {
     let p99 = stats.latency.histogram().value_at_quantile(0.99) as f64 / 1000.0;
     let detail = format!("the 99th percentile is {p99:.2} ms, {limit} ms allowed");
     Check::new("commands are fast enough", p99 <= limit, detail)
+}
+
+/// A run without a hot spot has not shown that one is balanced.
+fn of_hot_spots(limit: Duration, timeline: &Timeline) -> Check {
+    let limit = limit.as_secs_f64();
+    let spots = timeline.hot_spots();
+    let (passed, detail) = match &spots {
+        None => (false, "the server told of no threads".to_owned()),
+        Some(spots) if spots.is_empty() => (false, "there was no hot spot".to_owned()),
+        Some(spots) => {
+            let words: Vec<_> = spots.iter().map(HotSpot::words).collect();
+            let soon = spots.iter().all(|spot| spot.over && spot.lasted <= limit);
+            (soon, format!("{}; {limit} s allowed", words.join("; ")))
+        }
+    };
+    Check::new("a hot spot is balanced soon", passed, detail)
+}
+
+fn of_pauses(limit: Duration, timeline: &Timeline) -> Check {
+    let limit = limit.as_secs_f64() * 1000.0;
+    let longest = timeline.longest_pause_ms();
+    let detail = longest.map_or_else(
+        || "no region was changed".to_owned(),
+        |longest| format!("{longest:.1} ms at the longest, {limit} ms allowed"),
+    );
+    let passed = longest.is_none_or(|longest| longest <= limit);
+    Check::new(
+        "regions that are changed pause for a tick at most",
+        passed,
+        detail,
+    )
 }
 
 /// A server that can't be asked has not shown that it is on time.

@@ -32,9 +32,13 @@ const FIGURES: [Figure; 12] = [
     ("ticks that were late", |run| {
         run.timeline.late_share().map(percent)
     }),
-    ("longest time out of balance", |run| {
-        let seconds = run.timeline.longest_uneven()?;
-        Some(format!("{seconds:.0} s"))
+    ("from hot spot to balanced", |run| {
+        let spots = run.timeline.hot_spots()?;
+        let longest = spots
+            .iter()
+            .max_by(|a, b| (!a.over).cmp(&!b.over).then(a.lasted.total_cmp(&b.lasted)))?;
+        let never = if longest.over { "" } else { "not in " };
+        Some(format!("{never}{:.0} s", longest.lasted))
     }),
     ("spread at the end", |run| {
         let spread = run.timeline.servers().next_back()?.spread?;

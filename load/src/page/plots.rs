@@ -7,6 +7,7 @@ use super::plot::{
     Colour, GONE, Line, Mark, OTHER_USUAL, OTHER_WORST, Plot, THREADS, USUAL, WORST,
 };
 use super::story::{Sample, Server, Story};
+use crate::hotspot::BUSY;
 
 /// The kinds of changes, with their colours.
 pub(super) const CHANGES: [(&str, Colour); 3] = [
@@ -15,7 +16,7 @@ pub(super) const CHANGES: [(&str, Colour); 3] = [
     ("merge", (168, 104, 42)),
 ];
 /// The spread over which the supervisor moves something.
-const UNEVEN: f64 = 1.25;
+const UNEVEN: f64 = crate::hotspot::UNEVEN;
 /// The length of a tick, in milliseconds.
 const TICK_MS: f64 = 50.0;
 
@@ -195,7 +196,7 @@ fn of_threads<'a>(title: &'a str, run: &Story, seconds: f64) -> Plot<'a> {
         marks: marks(run),
         gaps: gaps(run),
         at_least: 100.0,
-        limit: Some(70.0),
+        limit: Some(BUSY * 100.0),
     }
 }
 

@@ -7,12 +7,8 @@ use std::collections::BTreeMap;
 
 use serde::Deserialize;
 
+use crate::hotspot::{self, HotSpot};
 use crate::status::Change;
-
-/// A thread over this share of its time is busy, and a spread over this one uneven: the thresholds
-/// at which the supervisor moves regions.
-const BUSY: f64 = 0.7;
-const UNEVEN: f64 = 1.25;
 
 /// A run.
 #[derive(Debug, Default, Deserialize)]
@@ -172,20 +168,13 @@ impl Timeline {
             .unwrap_or_default()
     }
 
-    /// Seconds for which, at the longest, a thread was busy while others could have helped.
-    pub(super) fn longest_uneven(&self) -> Option<f64> {
+    /// Times in which a thread was busy beside others that were not; none when nobody told of threads.
+    pub(super) fn hot_spots(&self) -> Option<Vec<HotSpot>> {
         self.servers().next()?;
-        let (mut longest, mut since) = (0.0_f64, None);
-        for sample in &self.samples {
-            let uneven = sample.server.as_ref().is_some_and(|server| {
-                let busiest = server.workers.iter().copied().fold(0.0, f64::max);
-                busiest > BUSY && server.spread.is_some_and(|spread| spread > UNEVEN)
-            });
-            // A second is uneven as a whole.
-            since = uneven.then(|| since.unwrap_or(sample.at - 1.0));
-            longest = longest.max(since.map_or(0.0, |since| sample.at - since));
-        }
-        Some(longest)
+        Some(hotspot::find(self.samples.iter().filter_map(|sample| {
+            let server = sample.server.as_ref()?;
+            Some((sample.at, &server.workers[..]))
+        })))
     }
 
     /// Share of ticks that were late.
@@ -197,40 +186,5 @@ impl Timeline {
     pub(super) fn count(&self, kind: &str) -> usize {
         let of_kind = |dated: &&Dated| dated.change.kind == kind;
         self.changes.iter().filter(of_kind).count()
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn uneven_is_a_busy_thread_beside_idle_ones() {
-        let sample = |at, workers: [f64; 2]| {
-            let mean = f64::midpoint(workers[0], workers[1]);
-            let server = Server {
-                spread: Some(workers[0].max(workers[1]) / mean),
-                workers: workers.to_vec(),
-                ..Server::default()
-            };
-            Sample {
-                at,
-                server: Some(server),
-                ..Sample::default()
-            }
-        };
-        let samples = vec![
-            sample(1.0, [0.3, 0.01]),
-            sample(2.0, [0.9, 0.1]),
-            sample(3.0, [0.9, 0.2]),
-            sample(4.0, [0.9, 0.8]),
-            sample(5.0, [0.1, 0.8]),
-        ];
-        let timeline = Timeline {
-            samples,
-            ..Timeline::default()
-        };
-        assert_eq!(timeline.longest_uneven(), Some(2.0));
-        assert_eq!(Timeline::default().longest_uneven(), None, "nobody knows");
     }
 }
