@@ -49,21 +49,22 @@ pub(crate) fn spread(workers: &[f64]) -> Option<f64> {
     (mean > 0.0).then(|| most / mean)
 }
 
-fn is_hot(workers: &[f64]) -> bool {
+/// Slowing time down makes a thread less busy, and spreads nothing.
+fn is_hot(workers: &[f64], dilation: f64) -> bool {
     let busiest = workers.iter().copied().fold(0.0, f64::max);
-    busiest > BUSY && spread(workers).is_some_and(|spread| spread > UNEVEN)
+    busiest > BUSY * dilation && spread(workers).is_some_and(|spread| spread > UNEVEN)
 }
 
-/// Finds the hot spots in the seconds of a run: when each ended, and how busy its threads were. What
-/// nobody told of is neither hot nor over.
-pub(crate) fn find<'a>(seconds: impl Iterator<Item = (f64, &'a [f64])>) -> Vec<HotSpot> {
+/// Finds the hot spots in the seconds of a run: when each ended, how busy its threads were, and the
+/// slowest region's world time per real time. What nobody told of is neither hot nor over.
+pub(crate) fn find<'a>(seconds: impl Iterator<Item = (f64, &'a [f64], f64)>) -> Vec<HotSpot> {
     let mut all: Vec<HotSpot> = Vec::new();
     // Seconds in a row that were hot, or were not while a hot spot lasts.
     let (mut hot, mut calm): (Vec<(f64, f64)>, Vec<f64>) = (Vec::new(), Vec::new());
     let mut open = false;
-    for (at, workers) in seconds {
+    for (at, workers, dilation) in seconds {
         let spread = spread(workers).unwrap_or(1.0);
-        if is_hot(workers) {
+        if is_hot(workers, dilation) {
             calm.clear();
             hot.push((at, spread));
             if !open && hot.len() == BEGINS {
@@ -105,11 +106,12 @@ mod tests {
     const EVEN: [f64; 2] = [0.6, 0.5];
 
     fn found(seconds: &[[f64; 2]]) -> Vec<HotSpot> {
-        find(
-            (1..)
-                .zip(seconds)
-                .map(|(at, workers)| (f64::from(at), &workers[..])),
-        )
+        found_in(seconds, 1.0)
+    }
+
+    fn found_in(seconds: &[[f64; 2]], dilation: f64) -> Vec<HotSpot> {
+        let seconds = (1..).zip(seconds);
+        find(seconds.map(|(at, workers)| (f64::from(at), &workers[..], dilation)))
     }
 
     #[test]
@@ -131,6 +133,8 @@ mod tests {
     fn one_hot_second_is_noise_and_a_cool_thread_is_not_hot() {
         assert_eq!(found(&[EVEN, HOT, EVEN, EVEN]), []);
         assert_eq!(found(&[[0.3, 0.0]; 5]), []);
+        // Unless it is cool because time goes at a third there.
+        assert_eq!(found_in(&[[0.3, 0.0]; 5], 0.35).len(), 1);
         assert_eq!(found(&[[0.0, 0.0]; 5]), []);
     }
 

@@ -351,7 +351,11 @@ impl Timeline {
 fn hot_spots(samples: &[Sample]) -> Option<Vec<HotSpot>> {
     let told = samples.iter().filter_map(|sample| {
         let server = sample.server.as_ref()?;
-        Some((sample.at, &server.workers[..]))
+        Some((
+            sample.at,
+            &server.workers[..],
+            server.dilation.unwrap_or(1.0),
+        ))
     });
     let mut told = told.peekable();
     told.peek()?;

@@ -24,6 +24,8 @@ fn common(duration: Duration, report: Option<PathBuf>) -> Common {
         p99_ms: None,
         max_errors: 0,
         max_late: None,
+        max_rebalance: None,
+        max_pause: None,
         report,
         html: None,
         compare: None,

@@ -173,7 +173,11 @@ impl Timeline {
         self.servers().next()?;
         Some(hotspot::find(self.samples.iter().filter_map(|sample| {
             let server = sample.server.as_ref()?;
-            Some((sample.at, &server.workers[..]))
+            Some((
+                sample.at,
+                &server.workers[..],
+                server.dilation.unwrap_or(1.0),
+            ))
         })))
     }
 
