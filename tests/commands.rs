@@ -2,9 +2,10 @@
 //! Rust client's rules and by hand.
 //! Not here: exactly-once over crashes and moves (`world-data`, `actors`, the crash campaign).
 
+use protocol::ClientMessage;
 use serde_json::{Value, json};
 
-use crate::support::server::TestServer;
+use crate::support::server::{TestServer, eventually};
 use crate::support::wire::{Client, Codec};
 
 fn reply(client: &mut Client, seq: u64, command: Value) -> Vec<Value> {
@@ -164,4 +165,26 @@ fn what_was_acknowledged_is_there_after_a_restart() {
         [json!("ok"), json!(11)]
     );
     server.stop();
+}
+
+/// A region whose ticks take longer than they may, all for one entity, can't be cut: its time runs
+/// slower, each of its frames says so on the wire, and nothing that is asked is left out.
+#[test]
+fn where_time_is_slowed_down_frames_say_so_and_commands_are_answered() {
+    let server = TestServer::with(|config| {
+        (config.ladder.up_seconds, config.ladder.down_seconds) = (1, 1);
+    });
+    for codec in [Codec::Json, Codec::MessagePack] {
+        let mut client = server.enter(codec, "ann");
+        for (seq, drag, slow) in [(1, 60, true), (2, 0, false)] {
+            client.command(seq, json!({ "drag": drag }));
+            assert_eq!(client.receive_kind("reply")[3], json!(drag));
+            eventually("time changes its pace", || {
+                let frame = client.receive_kind("frame");
+                (frame[3].as_f64().unwrap() < 0.99) == slow
+            });
+        }
+        client.send(&ClientMessage::Bye);
+        assert!(client.is_closed());
+    }
 }

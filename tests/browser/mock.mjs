@@ -184,7 +184,7 @@ export class Mock {
     const forgotten = [...session.cells.keys()].filter((cell) => !now.has(cell));
     if (forgotten.length > 0) session.send(["forget", forgotten]);
     session.cells = now;
-    session.send(["frame", this.tick, session.input, 1, parts]);
+    session.send(["frame", this.tick, session.input, this.dilation ?? 1, parts]);
   }
 }
 

@@ -126,6 +126,17 @@ test("while the server is away the page says so, and goes on when it is back", a
   }
 });
 
+test("the page says when time runs slower, and stops saying so", async (t) => {
+  const { mock, tab } = await page(t);
+  await login(tab, "Ann");
+  assert.ok(await tab.isHidden("#slow"));
+  mock.dilation = 0.45;
+  await tab.waitForSelector("#slow:not([hidden])");
+  assert.equal(await tab.textContent("#slow"), "It is crowded here: time runs at 45 %.");
+  mock.dilation = 1;
+  await tab.waitForSelector("#slow", { state: "hidden" });
+});
+
 test("a login elsewhere ends the game with a word", async (t) => {
   const { mock, tab } = await page(t);
   await login(tab, "Ann");

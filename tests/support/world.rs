@@ -17,6 +17,9 @@ pub(crate) struct Walker {
     name: String,
     target: Option<Point>,
     here: bool,
+    /// How long its tick takes, in milliseconds: it makes its region busy, and no processor.
+    #[serde(default)]
+    drag: u64,
 }
 
 impl Object for Walker {
@@ -56,6 +59,8 @@ pub(crate) enum Command {
     Brittle,
     /// Runs until its time is over.
     Spin,
+    /// From now on the tick of the caller's walker takes so many milliseconds.
+    Drag(u64),
     /// Ends the caller's session.
     Close,
 }
@@ -150,6 +155,10 @@ impl World for Yard {
             Command::Spin => loop {
                 task.position(you)?;
             },
+            Command::Drag(drag) => task.update(Ref::<Walker>::new(you), |walker| {
+                walker.drag = *drag;
+                Ok((*drag).into())
+            }),
             Command::Close => {
                 task.close(who.session, "closed by the yard");
                 Ok(serde_json::Value::Null)
@@ -168,7 +177,12 @@ impl World for Yard {
     }
 
     fn tick(&self, tick: &Tick<'_>, entity: Entity<'_>) -> Step {
-        match entity.get::<Walker>().and_then(|walker| walker.target) {
+        let walker = entity.get::<Walker>();
+        let drag = walker.map_or(0, |walker| walker.drag);
+        if drag > 0 {
+            std::thread::sleep(std::time::Duration::from_millis(drag));
+        }
+        match walker.and_then(|walker| walker.target) {
             Some(target) if target != entity.at() => {
                 Step::Go(entity.at().towards(target, SPEED * tick.seconds()))
             }

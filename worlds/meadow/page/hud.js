@@ -126,6 +126,13 @@ export class Hud {
     setText($("players"), String(players));
   }
 
+  /** A word when the server slows time down: a crowd in one place has more to do than it can. */
+  pace(dilation) {
+    const slow = dilation < 0.995;
+    setText($("slow"), slow ? `It is crowded here: time runs at ${Math.round(dilation * 100)} %.` : "");
+    $("slow").hidden = !slow;
+  }
+
   chat(name, text, kind = "") {
     const line = document.createElement("p");
     line.className = kind;

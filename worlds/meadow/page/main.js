@@ -169,6 +169,7 @@ function play(now, passed) {
   const under = hover && !dragged ? pick(things, toDevice(hover), game.you) : null;
   canvas.classList.toggle("pointing", Boolean(under));
   hud.facts(game.client.latency, things.reduce((count, thing) => count + (thing.view.k === "player" ? 1 : 0), 0));
+  hud.pace(game.client.dilation);
   hud.step();
   return { me: game.you, hover: under?.id, mark: game.mark, clock: fixedClock ?? game.clock() };
 }
