@@ -52,6 +52,7 @@ export class Headline {
     $("tile-spread").classList.toggle("high", state.spread > SPREAD_HIGH);
     $("tile-lateness").classList.toggle("high", state.lateness > TICK_MS);
     setText($("dilation"), state.dilation < 1 ? `time at ${percent(state.dilation)}` : "");
+    setText($("less"), shown(state.hubs));
     setText($("mode"), mode(state.mode));
     $("mode").dataset.mode = state.mode;
     setText($("epoch"), count(state.epoch));

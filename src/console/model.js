@@ -36,6 +36,7 @@ export function read(answer) {
     spread: spread(workers),
     lateness: Math.max(0, ...regions.map((region) => region.lateness)),
     dilation: Math.min(1, ...regions.map((region) => region.dilation)),
+    hubs: list(host.hubs).map(({ hub, load, rung }) => ({ hub, load: number(load), rung: String(rung ?? "ground") })),
     map,
     people: list(answer.people),
     others: list(answer.others),

@@ -65,6 +65,14 @@ export const cause = (name) => CAUSES[name] ?? String(name);
 export const state = (name) => STATES[name] ?? String(name);
 export const mode = (name) => ({ on: "on", observe: "observes only", off: "off" })[name] ?? String(name);
 
+/** What threads of sockets give up, the worst of them first. */
+const RUNGS = [
+  ["slow_time", "nearest, slow time"], ["nearest", "nearest only"], ["far_quarter", "far at a quarter"], ["far_half", "far at half"],
+];
+
+/** What clients are shown of the hub that gives up most. */
+export const shown = (hubs) => RUNGS.find(([name]) => hubs.some(({ rung }) => rung === name))?.[1] ?? "all";
+
 /** What a change does: `Move 12: thread 0 → 1`, `Split 12 → 12, 40`. */
 export function change({ change: kind, regions = [], became = [], from_worker: from, to_worker: to }) {
   const was = regions.join(", ");

@@ -255,6 +255,7 @@ export class MockWorld {
       partition_epoch: this.epoch, uptime_seconds: 7_980 + this.time,
       workers: this.#loads().map((load, worker) => ({ worker, load: Math.min(1, load) })),
       regions: this.regions.map((region) => this.#told(region)),
+      hubs: [0, 1].map((hub) => ({ hub, load: 0.4, rung: "ground" })),
       sessions: { connected: this.cells > 0 ? this.people.length : 2_560, away: 7 },
       supervisor: { mode: "on", changes: this.changes.map((change) => this.#dated(change)) },
       socket_threads: 2, sockets: this.people.length,

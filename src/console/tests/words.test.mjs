@@ -45,6 +45,11 @@ test("changes, for ears", () => check(words.spoken, [
   [{ change: "merge", regions: [3, 4], became: [3], cause: "manual", state: "kept" }, "Merge 3, 4 into 3, by hand, kept"],
 ]));
 
+test("what clients are shown", () => check((rungs) => words.shown(rungs.map((rung, hub) => ({ hub, rung, load: 0 }))), [
+  [[], "all"], [["ground", "ground"], "all"], [["far_half", "ground"], "far at half"], [["far_half", "far_quarter"], "far at a quarter"],
+  [["nearest", "far_half"], "nearest only"], [["nearest", "slow_time"], "nearest, slow time"],
+]));
+
 test("every cause and state of the server has its words, and a new one is shown as it is", () => {
   check(words.cause, [["thread_hot", "thread hot"], ["region_hot", "region hot"], ["border", "border traffic"], ["cold", "cold"], ["manual", "by hand"], ["undo", "undo"], ["new_one", "new_one"]]);
   check(words.state, [["observed", "only observed"], ["running", "running"], ["done", "done"], ["kept", "kept"], ["undone", "undone"], ["failed", "failed"], ["odd", "odd"]]);
