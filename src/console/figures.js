@@ -3,7 +3,7 @@
 
 import { Spark } from "./charts.js";
 import { PARTS, thread } from "./palette.js";
-import { border, count, milliseconds, mode, passed, percent, ratio } from "./words.js";
+import { border, count, milliseconds, mode, passed, percent, ratio, shown } from "./words.js";
 
 /** A spread above this is one that the supervisor works on. */
 const SPREAD_HIGH = 1.25;
