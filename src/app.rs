@@ -300,11 +300,13 @@ fn serve<W: World, A: Args, C>(app: App<W, A, C>, flags: &Serve<A>) -> Result<Ex
         .block_on(async { Signals::new(reload::is_asked_for(&config)) })
         .map_err(Failure::Signals)?;
     let running = server::start((app.world)(&flags.world), &config, app.page)?;
-    say(&format!(
-        "{} is at http://{}/\n",
-        W::NAME,
-        running.address()
-    ))?;
+    let scheme = if config.tls.certificate.is_empty() {
+        "http"
+    } else {
+        "https"
+    };
+    let (world, address) = (W::NAME, running.address());
+    say(&format!("{world} is at {scheme}://{address}/\n"))?;
     runtime.block_on(until_stopped(running, &mut signals))
 }
 

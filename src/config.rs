@@ -23,7 +23,7 @@ pub use log_format::LogFormat;
 pub use login_mode::LoginMode;
 pub use print::print;
 pub use sections::{
-    Admin, Engine, Gateway, Ladder, Log, Login, Regions, Server, Sessions, Supervisor, Tasks,
+    Admin, Engine, Gateway, Ladder, Log, Login, Regions, Server, Sessions, Supervisor, Tasks, Tls,
 };
 
 /// Everything that someone may tune.
@@ -48,6 +48,8 @@ pub struct Config {
     pub gateway: Gateway,
     /// Logins.
     pub login: Login,
+    /// TLS.
+    pub tls: Tls,
     /// The operator's orders.
     pub admin: Admin,
     /// The log.
@@ -89,12 +91,12 @@ impl Config {
         }
         let (over, under) = (self.ladder.over_load, self.ladder.under_load);
         below(("ladder.under_load", under), ("ladder.over_load", over))?;
-        self.check_logins()?;
+        self.check_edge()?;
         crate::log::parse_level(&self.log.level)?;
         Ok(())
     }
 
-    fn check_logins(&self) -> Result<(), ConfigError> {
+    fn check_edge(&self) -> Result<(), ConfigError> {
         let (address, guest) = (self.address()?, self.login.mode == LoginMode::Guest);
         if guest && !address.ip().is_loopback() && !self.server.insecure_guest {
             return Err(ConfigError(format!(
@@ -110,6 +112,11 @@ impl Config {
                     .to_owned(),
             ));
         }
+        if self.tls.certificate.is_empty() != self.tls.key.is_empty() {
+            return Err(ConfigError(
+                "tls.certificate and tls.key: both are needed, or none".to_owned(),
+            ));
+        }
         Ok(())
     }
 
@@ -123,6 +130,7 @@ impl Config {
         self.sessions.check()?;
         self.gateway.check()?;
         self.login.check()?;
+        self.tls.check()?;
         self.admin.check()?;
         self.log.check()
     }

@@ -10,6 +10,7 @@
 mod counters;
 mod doors;
 mod frame;
+mod origin;
 mod reader;
 mod socket;
 mod writer;
@@ -76,6 +77,7 @@ fn open<W: World>(
     payload: web::Payload,
     gateway: web::Data<Gateway<W>>,
 ) -> Result<HttpResponse, Refusal> {
+    origin::check(request, &gateway.limits.origins)?;
     let asked = subprotocols(request);
     let codec = Codec::negotiate(asked.as_deref())
         .map_err(|error| Refusal::new(ErrorCode::Unsupported, error.to_string()))?;
@@ -122,6 +124,7 @@ fn refuse(refusal: &Refusal) -> HttpResponse {
     let status = match refusal.code {
         ErrorCode::TooFast => StatusCode::TOO_MANY_REQUESTS,
         ErrorCode::Overloaded | ErrorCode::Draining => StatusCode::SERVICE_UNAVAILABLE,
+        ErrorCode::BadLogin => StatusCode::FORBIDDEN,
         ErrorCode::Internal => StatusCode::INTERNAL_SERVER_ERROR,
         _ => StatusCode::BAD_REQUEST,
     };

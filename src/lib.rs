@@ -5,7 +5,7 @@
 //!
 //! Read in this order: `app` (a binary from a world), `cli`, `config` (what it is told), `server`
 //! (started and stopped), `http`, `page`, `console`, `admin`, `gateway`, `login` (what it answers),
-//! `tools` (a binary's other commands), `metrics`, `log`, `reload`, `tcp`, `guarded`.
+//! `tools` (a binary's other commands), `metrics`, `log`, `reload`, `tcp`, `tls`, `guarded`.
 
 #![forbid(unsafe_code)]
 
@@ -24,6 +24,7 @@ mod page;
 mod reload;
 pub mod server;
 mod tcp;
+mod tls;
 mod tools;
 
 pub use actors;

@@ -28,6 +28,7 @@ use crate::http::{self, Host};
 use crate::login::Logins;
 use crate::page::Asset;
 use crate::reload::Reload;
+use crate::tls::Tls;
 use crate::{metrics, tcp};
 
 /// What ordinary requests, answered at once, may take when the server stops.
@@ -102,9 +103,11 @@ pub fn start<W: World>(
     config.check()?;
     let admin = Admin::new(&config.admin)?.map(Arc::new);
     let logins = Arc::new(Logins::new(&config.login, W::NAME)?);
+    let tls = Tls::new(&config.tls)?;
     let reload = Reload {
         logins: Arc::clone(&logins),
         admin: admin.clone(),
+        tls: tls.clone(),
     };
     metrics::exporter();
     metrics::build_info(W::NAME);
@@ -147,6 +150,7 @@ pub fn start<W: World>(
         post,
         logins,
         admin,
+        tls,
     };
     let thread = Builder::new().name("server".to_owned()).spawn(move || {
         let result = serve(engine, &released, parts, &ready, stopped);
@@ -176,7 +180,8 @@ impl Running {
         self.address
     }
 
-    /// Reads again what came from files: keys of tokens, and the operator's token. Nobody's session
+    /// Reads again what came from files: keys of tokens, the certificate, and the
+    /// operator's token. Nobody's session
     /// or connection ends by it. `false` when something could not be read: that stays as it was,
     /// and the log says what.
     pub fn reload(&self) -> bool {
@@ -236,6 +241,7 @@ struct Parts<W: World> {
     post: Arc<Post>,
     logins: Arc<Logins>,
     admin: Option<Arc<Admin>>,
+    tls: Option<Arc<Tls>>,
 }
 
 /// Where the engine's effects go. The engine alone holds it, until it is dropped.
@@ -298,7 +304,7 @@ async fn run<W: World>(
             admin: parts.admin,
             console: Arc::new(Last::default()),
         };
-        let server = http_server(host.clone(), parts.listener, parts.page)?;
+        let server = http_server(host.clone(), parts.listener, parts.page, parts.tls)?;
         Ok((host, server))
     });
     let (host, server) = match started {
@@ -350,6 +356,7 @@ fn http_server<W: World>(
     host: Host<W>,
     listener: TcpListener,
     page: &'static [Asset],
+    tls: Option<Arc<Tls>>,
 ) -> io::Result<actix_web::dev::Server> {
     let gateway = &host.config.gateway;
     let (threads, most) = (
@@ -365,14 +372,18 @@ fn http_server<W: World>(
     .workers(threads)
     .max_connections(most)
     .client_request_timeout(head_limit)
+    .tls_handshake_timeout(head_limit)
     .client_disconnect_timeout(GOODBYE_LIMIT)
     .h1_write_buffer_size(WRITE_AHEAD_BYTES)
     .shutdown_timeout(REQUESTS_LIMIT_SECONDS)
     .disable_signals()
-    .on_connect(move |socket, _| sockets.apply(socket))
-    .listen(listener)?
-    .run();
-    Ok(server)
+    .on_connect(move |socket, _| sockets.apply(socket));
+    let server = match tls.map(Tls::server_config).transpose() {
+        Ok(None) => server.listen(listener)?,
+        Ok(Some(config)) => server.listen_rustls_0_23(listener, config)?,
+        Err(error) => return Err(io::Error::other(error)),
+    };
+    Ok(server.run())
 }
 
 /// The wall time, in milliseconds since the Unix epoch.

@@ -7,6 +7,7 @@ use std::io;
 use std::net::{SocketAddr, TcpListener};
 use std::time::Duration;
 
+use actix_tls::accept::rustls_0_23::TlsStream;
 use actix_web::rt::net::TcpStream;
 use rustix::process::{Resource, Rlimit, getrlimit, setrlimit};
 use socket2::{Domain, SockRef, Socket, Type};
@@ -73,7 +74,9 @@ impl Tuning {
 
     /// Tunes a new connection. A connection that can't be tuned is served all the same.
     pub(crate) fn apply(self, connection: &dyn Any) {
-        let Some(stream) = connection.downcast_ref::<TcpStream>() else {
+        let plain = connection.downcast_ref::<TcpStream>();
+        let tls = connection.downcast_ref::<TlsStream<TcpStream>>();
+        let Some(stream) = plain.or_else(|| tls.map(|tls| tls.get_ref().0)) else {
             return;
         };
         if let Err(error) = self.tune(stream) {

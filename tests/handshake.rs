@@ -8,7 +8,7 @@ use protocol::ClientMessage;
 use serde_json::{Value, json};
 
 use crate::support::server::TestServer;
-use crate::support::wire::{Client, Codec, TEXT, text, upgrade};
+use crate::support::wire::{Client, Codec, TEXT, text, upgrade, upgrade_with};
 
 #[test]
 fn the_subprotocol_is_negotiated_and_answered() {
@@ -190,5 +190,42 @@ fn bye_closes_without_an_error() {
     client.send(&ClientMessage::Bye);
     while let Some(message) = client.receive() {
         assert_ne!(message[0], "error", "{message:?}");
+    }
+}
+
+#[test]
+fn pages_from_elsewhere_get_no_socket() {
+    let server = TestServer::with(|config| {
+        config.gateway.origins = "https://play.example.org".to_owned();
+    });
+    let ask = |headers: &str| {
+        let answer = server.get(
+            "/v1/ws",
+            &format!(
+                "Upgrade: websocket\r\nConnection: Upgrade\r\nSec-WebSocket-Version: 13\r\n\
+                 Sec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==\r\n{headers}"
+            ),
+        );
+        (answer.status, answer.body)
+    };
+    // The helper asks the host `x`.
+    for good in [
+        "",
+        "Origin: http://x\r\n",
+        "Origin: https://play.example.org\r\n",
+    ] {
+        assert_eq!(upgrade_with(server.address, good), 101, "{good}");
+    }
+    for bad in [
+        "Origin: http://evil\r\n",
+        "Origin: null\r\n",
+        "Origin: http://x\r\nOrigin: http://x\r\n",
+    ] {
+        let (status, body) = ask(bad);
+        assert_eq!(status, 403, "{bad}");
+        assert!(
+            body.contains("bad_login") && body.contains("gateway.origins"),
+            "{body}"
+        );
     }
 }

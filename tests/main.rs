@@ -26,4 +26,5 @@ mod limits;
 mod malformed;
 mod silence;
 mod support;
+mod tls;
 mod tokens;

@@ -193,6 +193,9 @@ section! {
         /// Holds 127.0.0.1 and `::1` to the limits per address too. Off, since proxies and load
         /// harnesses on the same machine are all one address.
         limit_loopback: bool = false;
+        /// Origins of pages that may connect besides those that this server itself serves, separated
+        /// by blanks, as in `https://play.example.org`. "*": any page may.
+        origins: String = String::new();
         /// Bytes that may wait unsent in the kernel for one client. Small, so that what a slow
         /// client is sent is new.
         unsent_bytes: u32 = 65_536, in 4_096..=16_777_216;
@@ -223,6 +226,17 @@ section! {
 }
 
 section! {
+    /// TLS, spoken on `server.listen` instead of plain HTTP when a certificate is named.
+    pub struct Tls in "tls" {
+        /// File with the certificate, and those above it up to one that clients trust, as PEM. Read
+        /// at the start and on SIGHUP.
+        certificate: String = String::new();
+        /// File with the certificate's private key as PEM, which its owner alone may read.
+        key: String = String::new();
+    }
+}
+
+section! {
     /// The operator's orders: `POST /admin/move`, `split`, `merge` and `pin`.
     pub struct Admin in "admin" {
         /// File with the operator's token: at least 16 letters, digits or signs, in a file that its
@@ -242,7 +256,7 @@ section! {
 }
 
 /// Every section with its words and keys, in the order of `--print-config`.
-pub(crate) fn all() -> [(&'static str, &'static [&'static str], &'static [Key]); 11] {
+pub(crate) fn all() -> [(&'static str, &'static [&'static str], &'static [Key]); 12] {
     [
         (Server::SECTION, Server::ABOUT, Server::KEYS),
         (Engine::SECTION, Engine::ABOUT, Engine::KEYS),
@@ -253,6 +267,7 @@ pub(crate) fn all() -> [(&'static str, &'static [&'static str], &'static [Key]);
         (Sessions::SECTION, Sessions::ABOUT, Sessions::KEYS),
         (Gateway::SECTION, Gateway::ABOUT, Gateway::KEYS),
         (Login::SECTION, Login::ABOUT, Login::KEYS),
+        (Tls::SECTION, Tls::ABOUT, Tls::KEYS),
         (Admin::SECTION, Admin::ABOUT, Admin::KEYS),
         (Log::SECTION, Log::ABOUT, Log::KEYS),
     ]

@@ -99,6 +99,11 @@ impl TestServer {
         self.running.take().unwrap().stop().unwrap();
     }
 
+    /// Reads keys and certificates again.
+    pub(crate) fn reload(&self) -> bool {
+        self.running.as_ref().unwrap().reload()
+    }
+
     /// Begins a graceful stop and returns at once.
     pub(crate) fn begin_stop(&mut self) {
         self.running.as_mut().unwrap().begin_stop();

@@ -277,17 +277,27 @@ pub(crate) fn frame(first: u8, payload: &[u8]) -> Vec<u8> {
 
 /// Asks for a WebSocket, and gives the head of the answer.
 pub(crate) fn upgrade(address: SocketAddr, protocols: Option<&str>) -> (TcpStream, String) {
-    let mut socket = TcpStream::connect(address).unwrap();
-    socket.set_read_timeout(Some(PATIENCE)).unwrap();
-    socket.set_nodelay(true).unwrap();
     let protocols = protocols
         .map(|names| format!("Sec-WebSocket-Protocol: {names}\r\n"))
         .unwrap_or_default();
+    ask(address, &protocols)
+}
+
+/// Asks for a WebSocket with more header lines, and gives the status of the answer.
+pub(crate) fn upgrade_with(address: SocketAddr, headers: &str) -> u16 {
+    let (_, head) = ask(address, headers);
+    head.split(' ').nth(1).unwrap().parse().unwrap()
+}
+
+fn ask(address: SocketAddr, headers: &str) -> (TcpStream, String) {
+    let mut socket = TcpStream::connect(address).unwrap();
+    socket.set_read_timeout(Some(PATIENCE)).unwrap();
+    socket.set_nodelay(true).unwrap();
     write!(
         socket,
         "GET /v1/ws HTTP/1.1\r\nHost: x\r\nUpgrade: websocket\r\nConnection: Upgrade\r\n\
          Sec-WebSocket-Version: 13\r\nSec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==\r\n\
-         {protocols}\r\n"
+         {headers}\r\n"
     )
     .unwrap();
     let head = head(&mut socket);

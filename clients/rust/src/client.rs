@@ -17,6 +17,7 @@ use tokio::time::Instant;
 use crate::connection::Connection;
 use crate::error::ClientError;
 use crate::session::{MAX_UNANSWERED, Resume};
+use crate::trust::Trust;
 use crate::update::{self, Feed, Outcome, Update, Updates, World};
 
 /// The requests that may wait for the connection's task; more wait with their callers.
@@ -76,6 +77,20 @@ impl<W: World> Client<W> {
         hello: Hello,
     ) -> Result<(Self, Updates<W>), ClientError> {
         Ok(Self::start(Connection::connect(url, codec, hello).await?))
+    }
+
+    /// As [`Client::connect`], with a `wss://` server whose certificate `trust` takes.
+    ///
+    /// # Errors
+    /// As [`Connection::connect_trusting`].
+    pub async fn connect_trusting(
+        url: &str,
+        codec: Codec,
+        hello: Hello,
+        trust: &Trust,
+    ) -> Result<(Self, Updates<W>), ClientError> {
+        let connection = Connection::connect_trusting(url, codec, hello, trust);
+        Ok(Self::start(connection.await?))
     }
 
     /// Goes on with a session on a new socket; [`Updates::error`] gives what it takes.

@@ -20,10 +20,11 @@ use tokio_tungstenite::tungstenite::http::HeaderValue;
 use tokio_tungstenite::tungstenite::http::header::SEC_WEBSOCKET_PROTOCOL;
 use tokio_tungstenite::tungstenite::protocol::WebSocketConfig;
 use tokio_tungstenite::tungstenite::{Message, Utf8Bytes};
-use tokio_tungstenite::{MaybeTlsStream, WebSocketStream, connect_async_with_config};
+use tokio_tungstenite::{MaybeTlsStream, WebSocketStream, connect_async_tls_with_config};
 
 use crate::error::ClientError;
 use crate::session::{Resume, Session};
+use crate::trust::Trust;
 use crate::update::{EncodedFrame, Update, World};
 
 /// The time that connecting and logging in may take together; also for saying goodbye.
@@ -44,6 +45,7 @@ type Outgoing<P> = ClientMessage<P, P, P>;
 pub struct Connection<W: World> {
     socket: Socket,
     codec: Codec,
+    trust: Option<Trust>,
     session: Session,
     unflushed: bool,
     repeated: u64,
@@ -66,11 +68,35 @@ impl<W: World> Connection<W> {
     /// # Errors
     /// When there is no server, or it refuses; [`ClientError::retry`] says whether to try again.
     pub async fn connect(url: &str, codec: Codec, hello: Hello) -> Result<Self, ClientError> {
-        let (socket, welcome) = open(url, codec, hello).await?;
+        Self::connect_by(url, codec, hello, None).await
+    }
+
+    /// As [`Connection::connect`], with a `wss://` server whose certificate `trust` takes. Sockets
+    /// that the session is resumed on are held to the same.
+    ///
+    /// # Errors
+    /// As [`Connection::connect`], and when the server's certificate is not trusted.
+    pub async fn connect_trusting(
+        url: &str,
+        codec: Codec,
+        hello: Hello,
+        trust: &Trust,
+    ) -> Result<Self, ClientError> {
+        Self::connect_by(url, codec, hello, Some(trust.clone())).await
+    }
+
+    async fn connect_by(
+        url: &str,
+        codec: Codec,
+        hello: Hello,
+        trust: Option<Trust>,
+    ) -> Result<Self, ClientError> {
+        let (socket, welcome) = open(url, codec, hello, trust.as_ref()).await?;
         let session = Session::new(welcome);
         Ok(Self {
             socket,
             codec,
+            trust,
             session,
             unflushed: false,
             repeated: 0,
@@ -88,13 +114,15 @@ impl<W: World> Connection<W> {
     pub async fn resume(url: &str, resume: &mut Resume) -> Result<Self, ClientError> {
         let (codec, session) = (resume.codec, &mut resume.session);
         let hello = Hello::resume(session.welcome.resume.clone(), session.last_event);
-        let (mut socket, welcome) = open(url, codec, hello).await?;
+        let trust = resume.trust.clone();
+        let (mut socket, welcome) = open(url, codec, hello, trust.as_ref()).await?;
         for bytes in session.resumed(welcome)? {
             socket.feed(message(codec, bytes)?).await?;
         }
         Ok(Self {
             socket,
             codec,
+            trust,
             session: session.clone(),
             unflushed: true,
             repeated: 0,
@@ -203,6 +231,7 @@ impl<W: World> Connection<W> {
     pub fn into_resume(self) -> Resume {
         Resume {
             codec: self.codec,
+            trust: self.trust,
             session: self.session,
         }
     }
@@ -327,7 +356,12 @@ impl<W: World> Connection<W> {
 }
 
 /// Opens a socket and logs in on it, within [`CONNECT_TIMEOUT`].
-async fn open(url: &str, codec: Codec, hello: Hello) -> Result<(Socket, Welcome), ClientError> {
+async fn open(
+    url: &str,
+    codec: Codec,
+    hello: Hello,
+    trust: Option<&Trust>,
+) -> Result<(Socket, Welcome), ClientError> {
     let opened = async {
         let mut request = url.into_client_request()?;
         let protocol = HeaderValue::from_static(codec.subprotocol());
@@ -340,7 +374,12 @@ async fn open(url: &str, codec: Codec, hello: Hello) -> Result<(Socket, Welcome)
             .max_message_size(Some(MAX_MESSAGE_BYTES))
             .max_frame_size(Some(MAX_MESSAGE_BYTES));
         // Boxed: what a handshake needs is not kept for the life of the connection.
-        let connected = Box::pin(connect_async_with_config(request, Some(config), true));
+        let connected = Box::pin(connect_async_tls_with_config(
+            request,
+            Some(config),
+            true,
+            trust.map(Trust::connector),
+        ));
         let (mut socket, _) = connected.await?;
         let bytes = Outgoing::<()>::Hello(hello).encode(codec)?;
         socket.send(message(codec, bytes)?).await?;

@@ -30,6 +30,9 @@ pub enum ClientError {
     /// The payload can't be written. Nothing was sent; the connection is as it was.
     #[error(transparent)]
     Encode(#[from] EncodeError),
+    /// The certificates to trust can't be read. Nothing was tried.
+    #[error("the certificates to trust: {0}")]
+    Trust(String),
     /// The server did not answer in time.
     #[error("no answer within {0:?}")]
     Timeout(std::time::Duration),
@@ -54,6 +57,7 @@ impl ClientError {
             Self::Decode(_)
             | Self::OutOfTurn
             | Self::Encode(_)
+            | Self::Trust(_)
             | Self::WindowFull(_)
             | Self::SessionLost
             | Self::Stopped => Retry::Never,
@@ -69,6 +73,7 @@ impl ClientError {
             Self::Decode(_) => "decode",
             Self::OutOfTurn => "out_of_turn",
             Self::Encode(_) => "encode",
+            Self::Trust(_) => "trust",
             Self::Timeout(_) => "timeout",
             Self::WindowFull(_) => "window_full",
             Self::SessionLost => "session_lost",

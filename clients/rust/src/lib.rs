@@ -56,6 +56,7 @@ mod client;
 mod connection;
 mod error;
 mod session;
+mod trust;
 mod update;
 
 pub use client::{Client, MAX_REQUESTS, PendingReply};
@@ -66,4 +67,5 @@ pub use protocol::{
     ReplyError, Retry, Welcome,
 };
 pub use session::{ACK_EVERY, MAX_UNANSWERED, Resume};
+pub use trust::Trust;
 pub use update::{EncodedFrame, MAX_UPDATES, Outcome, Update, Updates, World};

@@ -11,6 +11,7 @@ use bytes::Bytes;
 use protocol::{Codec, Welcome};
 
 use crate::error::ClientError;
+use crate::trust::Trust;
 
 /// The commands that may wait for their replies; the server's own window is smaller.
 pub const MAX_UNANSWERED: usize = 1024;
@@ -22,6 +23,7 @@ pub const ACK_EVERY: u64 = 16;
 #[derive(Debug)]
 pub struct Resume {
     pub(crate) codec: Codec,
+    pub(crate) trust: Option<Trust>,
     pub(crate) session: Session,
 }
 
