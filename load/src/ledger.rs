@@ -287,7 +287,7 @@ impl Bot for Teller {
     }
 
     fn begin_anew(&mut self, _: &Welcome) {
-        self.waiting.abandon();
+        self.waiting.abandon().for_each(drop);
     }
 
     fn unanswered(&self) -> usize {

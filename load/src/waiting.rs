@@ -63,9 +63,9 @@ impl<T> Waiting<T> {
         self.list.back().map(|open| open.seq)
     }
 
-    /// The session is over: what has no reply will have none.
-    pub(crate) fn abandon(&mut self) {
-        self.list.clear();
+    /// The session is over: what has no reply will have none. Gives what was asked.
+    pub(crate) fn abandon(&mut self) -> impl Iterator<Item = T> + '_ {
+        self.list.drain(..).map(|open| open.what)
     }
 
     /// Takes the outcome of a command into account; gives what was asked and the reply, if there

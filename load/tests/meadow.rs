@@ -215,6 +215,7 @@ fn what_a_death_of_the_server_costs_is_seen() {
     fails_with_deaths(Mood::Backslider, resume, lost, "and the server has done");
     let purses = "purses hold what their owners know, so each command took effect once";
     fails_with_deaths(Mood::Spender, resume, purses, "was answered with");
+    fails_with_deaths(Mood::Robber, Restarts::End, purses, "was answered with");
     fails_with_deaths(Mood::Deaf, resume, lost, "were given up, and only");
 }
 

@@ -47,6 +47,8 @@ pub(crate) enum Mood {
     Eager,
     /// Forgets all sessions when it is started anew.
     Amnesiac,
+    /// Forgets all sessions then, and some of everybody's gold.
+    Robber,
     /// Forgets the newest command of each session then, and what came of it.
     Backslider,
     /// Loses a piece of everybody's gold then.

@@ -344,8 +344,11 @@ impl Bot for Player {
         }
         self.due = Instant::now();
         self.sight = Sight::new(welcome);
-        self.waiting.abandon();
-        self.purse = Purse::default();
+        let spent = self.waiting.abandon().map(|asked| match asked {
+            Command::Give { gold, .. } | Command::Drop { gold } => gold,
+            _ => 0,
+        });
+        self.purse.begin_anew(spent.sum());
         self.hearing = Hearing::default();
         self.catching_up = None;
         self.inputs.clear();

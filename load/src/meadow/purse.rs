@@ -12,6 +12,8 @@ pub(crate) struct Purse {
     known: Option<i64>,
     /// Replies up to this command's tell of a time that is past.
     late_until: u64,
+    /// What must be in it at least, while it is not known what is.
+    at_least: i64,
 }
 
 impl Purse {
@@ -27,6 +29,17 @@ impl Purse {
     /// Something that it should have heard of will not be told.
     pub(crate) fn forget(&mut self) {
         self.known = None;
+        self.at_least = 0;
+    }
+
+    /// The session is over, with commands open that may have spent so much. What was heard of was
+    /// durable before, and what was not can only be gifts and coins on top.
+    pub(crate) fn begin_anew(&mut self, spent: i64) {
+        let at_least = self.known.unwrap_or(self.at_least) - spent;
+        *self = Self {
+            at_least,
+            ..Self::default()
+        };
     }
 
     /// The replies to all commands up to this one come late.
@@ -58,7 +71,8 @@ impl Purse {
 
     /// The server says what is in the purse; says whether that is what the bot knows.
     pub(crate) fn told(&mut self, seq: u64, gold: Option<i64>) -> bool {
-        let sound = self.is(seq, gold);
+        let enough = self.known.is_some() || gold >= Some(self.at_least);
+        let sound = self.is(seq, gold) && enough;
         if !self.is_late(seq) {
             self.known = gold;
         }
@@ -69,6 +83,24 @@ impl Purse {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn a_purse_after_a_restart_holds_what_was_known_but_for_what_was_open() {
+        let purse = || {
+            let mut purse = Purse::default();
+            purse.told(1, Some(10));
+            purse.receive(2);
+            purse.begin_anew(3);
+            purse
+        };
+        assert!(purse().told(1, Some(9)), "all that was open was done");
+        assert!(purse().told(1, Some(20)), "and a gift was not heard of");
+        assert!(!purse().told(1, Some(8)), "what was told was not durable");
+        let mut twice = purse();
+        twice.begin_anew(0);
+        assert!(!twice.told(1, Some(8)), "killed again before it could ask");
+        assert!(twice.told(2, Some(8)), "once is enough");
+    }
 
     #[test]
     fn a_purse_is_compared_with_what_the_server_says() {

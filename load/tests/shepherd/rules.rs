@@ -142,6 +142,10 @@ impl Meadow {
                 Mood::Backslider => {
                     player.gold += i64::from(player.outcomes.pop().is_some());
                 }
+                Mood::Robber => {
+                    player.session += 1;
+                    player.gold -= 5;
+                }
                 Mood::Spender => player.gold -= 1,
                 Mood::Deaf => player.deaf = true,
                 _ => {}
