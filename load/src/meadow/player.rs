@@ -155,6 +155,7 @@ impl Player {
 
     /// Compares a reply with what was asked and with the purse.
     fn judge(&mut self, seq: u64, asked: &Command, reply: &Reply) {
+        let before = self.purse;
         let (rule, sound) = match *asked {
             Command::Pick(_) => match (reply.gold, reply.mushrooms) {
                 (Some(gold), None) => (Rule::Gold, self.purse.change(seq, gold) && gold > 0),
@@ -176,8 +177,7 @@ impl Player {
             Command::Census => (Rule::Words, false),
         };
         if !sound {
-            let purse = &self.purse;
-            let words = format!("{asked:?} was answered with {reply:?}, {purse:?}");
+            let words = format!("{asked:?} was answered with {reply:?}, before: {before:?}");
             self.wrong(rule, || words);
         }
         if let Some(words) = self.track_coin(asked, reply) {

@@ -6,7 +6,7 @@
 //! come late: until the last of them is there, it adds up and does not compare.
 
 /// What a bot knows of its gold.
-#[derive(Debug, Default)]
+#[derive(Debug, Default, Clone, Copy)]
 pub(crate) struct Purse {
     /// None: it was not told yet.
     known: Option<i64>,
