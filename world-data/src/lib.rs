@@ -32,6 +32,7 @@ mod hex;
 mod journal;
 mod lane;
 mod metrics;
+mod picture;
 mod record;
 mod recovery;
 mod region;

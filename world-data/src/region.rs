@@ -8,6 +8,7 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 
+use arc_swap::ArcSwapOption;
 use hashbrown::HashTable;
 use parking_lot::Mutex;
 use rustc_hash::FxHashMap;
@@ -17,6 +18,7 @@ use crate::lane::Lane;
 use crate::line::{Home, Point};
 use crate::object::{ObjectId, Value};
 use crate::partition::{Interval, RegionId};
+use crate::picture::{Edge, Picture, Reach};
 use crate::watch::Watch;
 
 /// How long a lazy write may wait for something to be told.
@@ -31,25 +33,30 @@ pub(crate) struct Region {
     pub(crate) flagged: AtomicBool,
     /// World time at which the oldest lazy write was made; 0 when there is none.
     pub(crate) lazy_since: AtomicU64,
+    /// What neighbours' ticks may see; `None` while nothing was ever near them.
+    pub(crate) shown: ArcSwapOption<Picture>,
 }
 
 impl Region {
-    pub(crate) fn new(id: RegionId, interval: Interval) -> Self {
+    pub(crate) fn new(id: RegionId, interval: Interval, reach: Reach) -> Self {
+        let state = State {
+            edge: Edge::new(reach, interval),
+            ..State::default()
+        };
+        Self::with(id, interval, state)
+    }
+
+    /// A region that begins with this state.
+    pub(crate) fn with(id: RegionId, interval: Interval, state: State) -> Self {
         Self {
             id,
             interval,
-            state: Mutex::default(),
+            state: Mutex::new(state),
+            shown: ArcSwapOption::empty(),
             lane: Mutex::default(),
             flagged: AtomicBool::new(false),
             lazy_since: AtomicU64::new(0),
         }
-    }
-
-    /// A region that begins with what others held.
-    pub(crate) fn with(id: RegionId, interval: Interval, state: State) -> Self {
-        let region = Self::new(id, interval);
-        *region.state.lock() = state;
-        region
     }
 }
 
@@ -76,6 +83,7 @@ pub(crate) struct State {
     entities: usize,
     /// How much the last tick had to do, in slots passed by.
     pub(crate) tick_work: usize,
+    pub(crate) edge: Edge,
     /// The region is no more: look into the table again.
     pub(crate) retired: bool,
 }
@@ -99,6 +107,9 @@ pub(crate) struct Slot {
     pub(crate) used: u32,
     pub(crate) lazy: bool,
     pub(crate) news: News,
+    /// Its home is one that neighbours may look at.
+    edge: bool,
+    /// Where its home lists it, if it has no position.
     member_at: u32,
     pub(crate) home: Home,
     /// Meaningless for an object without a position.
@@ -126,6 +137,7 @@ impl Slot {
             news: News::None,
             used: 0,
             member_at: 0,
+            edge: false,
             watch: None,
             crossed_ms: 0,
         }
@@ -144,6 +156,8 @@ impl Slot {
 
 #[derive(Default)]
 struct HomeState {
+    /// Slots; those of entities in the order of ids, so that looks show them in the same order
+    /// whatever became of their regions.
     members: Vec<u32>,
     names: BTreeMap<Box<str>, ObjectId>,
     /// The last epoch that took a row away from this home or changed its names.
@@ -151,6 +165,10 @@ struct HomeState {
     /// An entity left it by a lazy write that is not in the lane yet.
     left_lazily: bool,
     used: u32,
+    /// Neighbours may look at it.
+    edge: bool,
+    /// It is at the edge, and has changed since the last picture.
+    dirty: bool,
 }
 
 /// Ids are numbers handed out in order: multiplying spreads them, and the table takes its bits from
@@ -181,13 +199,19 @@ impl State {
     }
 
     pub(crate) fn add_home(&mut self, home: Home, names: BTreeMap<Box<str>, ObjectId>) {
+        let edge = self.edge.holds(home);
         let fresh = HomeState {
             names,
             used: self.round,
+            edge,
+            dirty: edge,
             ..HomeState::default()
         };
         if self.homes.insert(home, fresh).is_none() {
             self.ring.push(home);
+            if edge {
+                self.edge.came(home);
+            }
         }
     }
 
@@ -204,10 +228,8 @@ impl State {
     fn insert_at(&mut self, at: u32, mut slot: Slot) {
         slot.used = self.round;
         self.entities += usize::from(slot.id.is_entity());
-        let home = self.homes.entry(slot.home).or_default();
-        slot.member_at = home.members.len() as u32;
-        home.members.push(at);
-        let id = slot.id;
+        let (id, home) = (slot.id, slot.home);
+        (slot.member_at, slot.edge) = self.link(at, id, home);
         if at as usize == self.slots.len() {
             self.slots.push(slot);
         } else {
@@ -229,7 +251,7 @@ impl State {
         let slot = std::mem::replace(slot, empty);
         forget(&mut self.index, slot.id, at);
         self.entities -= usize::from(slot.id.is_entity());
-        self.unlink(slot.home, slot.member_at);
+        self.unlink(slot.id, slot.home, slot.member_at);
         slot
     }
 
@@ -243,7 +265,7 @@ impl State {
     }
 
     /// A state without homes that goes on where this one is.
-    pub(crate) fn empty_like(&self) -> Self {
+    pub(crate) fn empty_like(&self, edge: Edge) -> Self {
         let feed = Feed {
             on: self.feed.on,
             overflowed: self.feed.overflowed,
@@ -253,6 +275,7 @@ impl State {
             round: self.round,
             feed,
             tick_work: self.tick_work,
+            edge,
             ..Self::default()
         }
     }
@@ -271,6 +294,11 @@ impl State {
                 continue;
             };
             let members = std::mem::take(&mut part.members);
+            part.edge = other.edge.holds(home);
+            part.dirty = part.edge;
+            if part.edge {
+                other.edge.came(home);
+            }
             other.homes.insert(home, part);
             other.ring.push(home);
             for at in members {
@@ -306,13 +334,69 @@ impl State {
         self.free.push(at);
     }
 
-    fn unlink(&mut self, home: Home, member_at: u32) {
-        if let Some(home) = self.homes.get_mut(&home) {
-            home.members.swap_remove(member_at as usize);
-            if let Some(moved) = home.members.get(member_at as usize) {
-                self.slots[*moved as usize].member_at = member_at;
-            }
+    /// Lists a slot in a home; says where, and whether neighbours may look at it there.
+    fn link(&mut self, at: u32, id: ObjectId, home: Home) -> (u32, bool) {
+        let slots = &self.slots;
+        let state = self.homes.entry(home).or_default();
+        let edge = state.edge;
+        let end = state.members.len();
+        let mut place = end;
+        if id.is_entity() {
+            place = state
+                .members
+                .partition_point(|other| slots[*other as usize].id < id);
         }
+        state.members.insert(place, at);
+        if edge {
+            self.touch(home);
+        }
+        (end as u32, edge)
+    }
+
+    fn unlink(&mut self, id: ObjectId, home: Home, member_at: u32) {
+        let Some(state) = self.homes.get_mut(&home) else {
+            return;
+        };
+        if id.is_entity() {
+            let slots = &self.slots;
+            let place = state
+                .members
+                .binary_search_by_key(&id, |other| slots[*other as usize].id);
+            if let Ok(place) = place {
+                state.members.remove(place);
+            }
+            if state.edge {
+                self.touch(home);
+            }
+            return;
+        }
+        state.members.swap_remove(member_at as usize);
+        if let Some(moved) = state.members.get(member_at as usize) {
+            self.slots[*moved as usize].member_at = member_at;
+        }
+    }
+
+    /// Notes that a home is not as its neighbours were last shown it.
+    fn touch(&mut self, home: Home) {
+        if let Some(state) = self.homes.get_mut(&home)
+            && state.edge
+            && !std::mem::replace(&mut state.dirty, true)
+        {
+            self.edge.changed(home);
+        }
+    }
+
+    /// Notes that a home is about to be shown as it is.
+    pub(crate) fn mark_clean(&mut self, home: Home) {
+        if let Some(state) = self.homes.get_mut(&home) {
+            state.dirty = false;
+        }
+    }
+
+    /// Homes in memory that neighbours may look at.
+    pub(crate) fn edge_homes(&self) -> impl Iterator<Item = Home> + use<'_> {
+        let edge = self.homes.iter().filter(|(_, state)| state.edge);
+        edge.map(|(home, _)| *home)
     }
 
     /// Puts back what `take` took from slot `at`.
@@ -323,12 +407,11 @@ impl State {
     /// Moves an object to another home of this region, which is in memory.
     pub(crate) fn rehome(&mut self, at: u32, to: Home) {
         let slot = &self.slots[at as usize];
-        self.unlink(slot.home, slot.member_at);
-        let home = self.homes.entry(to).or_default();
+        let (id, home, member_at) = (slot.id, slot.home, slot.member_at);
+        self.unlink(id, home, member_at);
+        let (member_at, edge) = self.link(at, id, to);
         let slot = &mut self.slots[at as usize];
-        slot.home = to;
-        slot.member_at = home.members.len() as u32;
-        home.members.push(at);
+        (slot.home, slot.member_at, slot.edge) = (to, member_at, edge);
     }
 
     pub(crate) fn members(&self, home: Home) -> &[u32] {
@@ -413,12 +496,11 @@ impl State {
                 continue;
             }
             self.ring.swap_remove(self.hand);
-            for at in self
-                .homes
-                .remove(&home)
-                .map(|h| h.members)
-                .unwrap_or_default()
-            {
+            let gone = self.homes.remove(&home).unwrap_or_default();
+            if gone.edge {
+                self.edge.went(home);
+            }
+            for at in gone.members {
                 let slot = &mut self.slots[at as usize];
                 let id = slot.id;
                 *slot = Slot {
@@ -471,6 +553,11 @@ impl State {
         if let Some(watch) = &slot.watch {
             watch.set(slot.at);
         }
+        if slot.edge {
+            let home = slot.home;
+            self.touch(home);
+        }
+        let slot = &mut self.slots[at as usize];
         if self.feed.on && slot.id.is_entity() && slot.news < news {
             if slot.news == News::None {
                 self.feed.moved.push(at);
@@ -495,6 +582,7 @@ impl Slot {
             news: News::None,
             used: 0,
             member_at: 0,
+            edge: false,
             watch: None,
             crossed_ms: 0,
         }

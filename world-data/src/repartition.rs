@@ -15,6 +15,7 @@ use crate::engine::Engine;
 use crate::lane::{Entry, Set};
 use crate::line::Home;
 use crate::partition::{Interval, Partition, RegionId};
+use crate::picture::{Edge, Reach};
 use crate::region::{Region, State};
 use crate::shared::{Shared, Table};
 
@@ -103,7 +104,7 @@ impl Engine {
         // From here on the committer collects nothing: it would miss what is between two lanes.
         let collecting = shared.lock(&shared.collecting);
         let intervals = (place..=place + 2 - old).map(|at| (next.ids[at], next.interval(at)));
-        let fresh = divide(&mut states, intervals);
+        let fresh = divide(&mut states, intervals, shared.reach);
         shared.take_over(regions, &fresh[0], value);
         shared.publish(&table, next, (place, old), fresh);
         drop(collecting);
@@ -117,6 +118,7 @@ impl Engine {
 fn divide(
     states: &mut [MutexGuard<'_, State>],
     intervals: impl Iterator<Item = (RegionId, Interval)>,
+    reach: Reach,
 ) -> Vec<Arc<Region>> {
     let mut all = states[0].retire();
     for state in &mut states[1..] {
@@ -125,9 +127,12 @@ fn divide(
     let intervals: Vec<_> = intervals.collect();
     let mut fresh = Vec::with_capacity(intervals.len());
     for (id, interval) in intervals.into_iter().rev() {
-        let mut part = all.empty_like();
+        let mut part = all.empty_like(Edge::new(reach, interval));
         all.hand_over(&mut part, |home| interval.contains(home));
-        fresh.push(Arc::new(Region::with(id, interval, part)));
+        let region = Region::with(id, interval, part);
+        // Before anybody can find it: neighbours see no moment without it.
+        region.show(&mut region.state.lock());
+        fresh.push(Arc::new(region));
     }
     fresh.reverse();
     fresh

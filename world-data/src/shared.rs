@@ -7,7 +7,7 @@ use std::sync::{Arc, OnceLock};
 use std::thread::Thread;
 
 use arc_swap::ArcSwap;
-use parking_lot::{Condvar, Mutex, MutexGuard};
+use parking_lot::{Condvar, Mutex, MutexGuard, RwLock};
 
 use crate::checkpoint::Checkpointer;
 use crate::effect::{Effect, EffectSink};
@@ -17,6 +17,7 @@ use crate::line::{Home, Map};
 use crate::metrics::Metrics;
 use crate::object::Kinds;
 use crate::partition::{Partition, RegionId};
+use crate::picture::Reach;
 use crate::region::Region;
 use crate::session::Numbers;
 use crate::store::Store;
@@ -79,8 +80,8 @@ impl Finder {
 }
 
 impl Table {
-    pub(crate) fn new(partition: Partition) -> Self {
-        let region = |at: usize| Region::new(partition.ids[at], partition.interval(at));
+    pub(crate) fn new(partition: Partition, reach: Reach) -> Self {
+        let region = |at: usize| Region::new(partition.ids[at], partition.interval(at), reach);
         let regions = (0..partition.len()).map(|at| Arc::new(region(at)));
         let regions = regions.collect();
         Self::of(partition, regions)
@@ -197,6 +198,10 @@ pub(crate) type Pause = Arc<dyn Fn() + Send + Sync>;
 pub(crate) struct Shared {
     pub(crate) world: &'static str,
     pub(crate) map: Map,
+    /// How far ticks look.
+    pub(crate) reach: Reach,
+    /// Held to read while pictures are collected, to write while those of several regions change.
+    pub(crate) showing: RwLock<()>,
     pub(crate) kinds: Kinds,
     pub(crate) options: Options,
     pub(crate) clock: Clock,
@@ -254,14 +259,21 @@ impl Shared {
         sink: Arc<dyn EffectSink>,
         start: Start,
     ) -> Self {
+        let map = world.map();
+        let reach = Reach {
+            map,
+            metres: world.tick_radius(),
+        };
         Self {
             world: W::NAME,
-            map: world.map(),
+            map,
+            reach,
+            showing: RwLock::default(),
             kinds: world.kinds(),
             options,
             sink,
             clock: Clock::default(),
-            table: ArcSwap::from_pointee(Table::new(start.partition)),
+            table: ArcSwap::from_pointee(Table::new(start.partition, reach)),
             table_version: AtomicU64::new(0),
             store: start.store,
             checkpointer: OnceLock::new(),

@@ -16,7 +16,8 @@ use crate::engine::{Call, Class, Report};
 use crate::feed::{Gone, News};
 use crate::line::{Home, Point};
 use crate::object::{ObjectId, Value};
-use crate::partition::RegionId;
+use crate::partition::{Interval, RegionId};
+use crate::picture::Abroad;
 use crate::region::{Slot, State};
 use crate::run::load_home;
 use crate::shared::{Shared, Table};
@@ -48,23 +49,22 @@ pub struct Ticked {
 /// What the entities of one part of a tick look at.
 struct View<'a> {
     state: &'a State,
+    interval: Interval,
+    abroad: Option<&'a Abroad>,
     /// Cells looked into. Only its own part counts here: an atomic for the sake of `Sync` alone.
     looks: AtomicUsize,
-}
-
-impl<'a> View<'a> {
-    fn new(state: &'a State) -> Self {
-        Self {
-            state,
-            looks: AtomicUsize::new(0),
-        }
-    }
 }
 
 impl Cells for View<'_> {
     fn visit(&self, cell: Home, see: &mut dyn FnMut(Entity<'_>)) {
         self.looks
             .store(self.looks.load(Ordering::Relaxed) + 1, Ordering::Relaxed);
+        if !self.interval.contains(cell) {
+            if let Some(abroad) = self.abroad {
+                abroad.visit(cell, see);
+            }
+            return;
+        }
         for at in self.state.members(cell) {
             if let Some(entity) = self.state.slots[*at as usize].entity() {
                 see(entity);
@@ -88,20 +88,46 @@ struct Part {
     looks: usize,
 }
 
-/// Computes one part of a tick: the entities of `slots`, which begin at `base`.
-fn part<W: World>(
-    shared: &Shared,
-    world: &W,
-    state: &State,
+/// What all parts of a tick have in common.
+struct Frame<'a> {
+    shared: &'a Shared,
+    state: &'a State,
+    interval: Interval,
+    abroad: Option<&'a Abroad>,
     time: Time,
-    (base, slots): (usize, &[Slot]),
-) -> Part {
-    let view = View::new(state);
+}
+
+/// What becomes of each entity, in the order of slots, in parallel where the last tick's work says
+/// that it pays.
+fn compute<W: World>(frame: &Frame<'_>, world: &W) -> Vec<Part> {
+    let state = frame.state;
+    if state.tick_work < frame.shared.options.parallel_from {
+        return vec![part(frame, world, (0, &state.slots))];
+    }
+    let parts = rayon::current_num_threads() * PARTS_PER_THREAD;
+    let chunk = (state.slots.len() / parts).clamp(*CHUNK.start(), *CHUNK.end());
+    let chunks = state.slots.par_chunks(chunk).enumerate();
+    chunks
+        .map(|(at, slots)| part(frame, world, (at * chunk, slots)))
+        .collect()
+}
+
+/// Computes one part of a tick: the entities of `slots`, which begin at `base`.
+fn part<W: World>(frame: &Frame<'_>, world: &W, (base, slots): (usize, &[Slot])) -> Part {
+    let (shared, time) = (frame.shared, frame.time);
+    let view = View {
+        state: frame.state,
+        interval: frame.interval,
+        abroad: frame.abroad,
+        looks: AtomicUsize::new(0),
+    };
     let tick = Tick {
         number: time.number,
         now_ms: time.now_ms,
         seconds: time.seconds,
         seed: shared.options.seed,
+        reach: shared.reach.metres,
+        at: Point::default(),
         map: shared.map,
         scene: &view,
     };
@@ -110,7 +136,7 @@ fn part<W: World>(
         let Some(entity) = slot.entity() else {
             continue;
         };
-        let Some(tick) = tick.since(slot.crossed_ms) else {
+        let Some(tick) = tick.of(slot.at, slot.crossed_ms) else {
             continue;
         };
         // One entity's panic is its own: it stays as it is.
@@ -128,6 +154,7 @@ fn part<W: World>(
 }
 
 /// An entity that leaves the region, by a task of its own.
+#[derive(Debug)]
 struct Crossing {
     id: ObjectId,
     /// What it was and where it stood when the tick looked at it.
@@ -137,10 +164,26 @@ struct Crossing {
     to: Point,
 }
 
+/// A tick whose changes within its region stand, while what leaves the region is still there.
+#[derive(Debug)]
+#[must_use = "what leaves the region stays where it is until the tick is ended"]
+pub struct Begun {
+    region: RegionId,
+    ticked: Ticked,
+    crossings: Vec<Crossing>,
+    now_ms: u64,
+}
+
 impl Worker {
     /// Ticks a region: every entity's [`World::tick`], in parallel where it pays, then the changes
-    /// at once. Entities that leave the region do so each by a task of its own. Does nothing for a
-    /// region that no longer exists (`None`).
+    /// at once. Entities that leave the region do so each by a task of its own; then the region
+    /// shows its edge to its neighbours' ticks. Does nothing for a region that no longer exists
+    /// (`None`).
+    ///
+    /// What entities see of other regions is as of those regions' last ticks. Where all regions are
+    /// to tick in step, [`Worker::show`] all, [`Worker::begin_tick`] all, then
+    /// [`Worker::end_tick`] all: then each sees all others as they stood before the tick, and the
+    /// result is the same wherever the borders are.
     pub fn tick<W: World>(
         &mut self,
         region: RegionId,
@@ -148,41 +191,66 @@ impl Worker {
         number: u64,
         seconds: f64,
     ) -> Option<Ticked> {
-        let (table, at) = self.find(region)?;
+        let begun = self.begin_tick(region, world, number, seconds)?;
+        Some(self.end_tick(begun))
+    }
+
+    /// The first half of [`Worker::tick`]: all but what leaves the region. To be ended before the
+    /// region's next one.
+    pub fn begin_tick<W: World>(
+        &mut self,
+        id: RegionId,
+        world: &W,
+        number: u64,
+        seconds: f64,
+    ) -> Option<Begun> {
+        let (table, at) = self.find(id)?;
         let region = &table.regions[at];
+        let interval = region.interval;
         let now_ms = self.shared.clock.now_ms();
+        let mut begun = Begun {
+            region: id,
+            ticked: Ticked::default(),
+            crossings: Vec::new(),
+            now_ms,
+        };
         let mut state = self.shared.lock(&region.state);
         if state.retired {
             // Only a caller that splits a region while it ticks comes here.
-            return Some(Ticked::default());
+            return Some(begun);
         }
-        let time = Time {
-            number,
-            now_ms,
-            seconds,
+        let abroad = self.shared.look_abroad(&mut state);
+        let frame = Frame {
+            shared: &self.shared,
+            state: &state,
+            interval,
+            abroad: abroad.as_ref(),
+            time: Time {
+                number,
+                now_ms,
+                seconds,
+            },
         };
-        let parts = self.compute(world, &state, time);
+        let parts = compute(&frame, world);
         let looks: usize = parts.iter().map(|part| part.looks).sum();
         state.tick_work = state.slots.len() + LOOK * looks;
-        let mut ticked = Ticked {
+        begun.ticked = Ticked {
             entities: state.entities(),
             changed: parts.iter().map(|part| part.steps.len()).sum(),
             parts: parts.len(),
         };
-        let mut crossings = Vec::new();
-        if ticked.changed > 0 {
+        if begun.ticked.changed > 0 {
             region.note_lazy(now_ms);
         }
         for (slot, step) in parts.into_iter().flat_map(|part| part.steps) {
-            let interval = region.interval;
             if !self.shared.apply(
                 &mut state,
                 slot,
                 step,
                 |h| interval.contains(h),
-                &mut crossings,
+                &mut begun.crossings,
             ) {
-                ticked.changed -= 1;
+                begun.ticked.changed -= 1;
             }
         }
         if region.has_waited(now_ms) {
@@ -198,10 +266,40 @@ impl Worker {
         };
         let (kind, _) = self.tally.find("tick", &self.shared.options);
         self.tally.add(kind, &report);
+        Some(begun)
+    }
+
+    /// The second half of [`Worker::tick`]: what leaves the region goes, and neighbours are shown
+    /// how the region's edge stands now.
+    pub fn end_tick(&mut self, begun: Begun) -> Ticked {
+        let Begun {
+            region,
+            ticked,
+            crossings,
+            now_ms,
+        } = begun;
         for crossing in crossings {
             self.cross(&crossing, now_ms);
         }
-        Some(ticked)
+        self.show(region);
+        ticked
+    }
+
+    /// Shows neighbours' ticks how a region's edge stands now, as each of its ticks does at its end:
+    /// what tasks changed since is seen from then on. Does nothing for a region that no longer
+    /// exists.
+    pub fn show(&mut self, region: RegionId) {
+        if self.shared.reach.metres <= 0.0 {
+            return;
+        }
+        if let Some((table, at)) = self.find(region) {
+            let region = &table.regions[at];
+            let mut state = self.shared.lock(&region.state);
+            // Of one that was divided meanwhile the parts have been shown.
+            if !state.retired {
+                region.show(&mut state);
+            }
+        }
     }
 
     /// The region and the table of now; kept beside the worker's own, which tasks may renew.
@@ -209,21 +307,6 @@ impl Worker {
         self.refresh();
         let at = self.table.index_of(region)?;
         Some((Arc::clone(&self.table), at))
-    }
-
-    /// What becomes of each entity, in the order of slots, in parallel where the last tick's work
-    /// says that it pays.
-    fn compute<W: World>(&self, world: &W, state: &State, time: Time) -> Vec<Part> {
-        let shared = &*self.shared;
-        if state.tick_work < shared.options.parallel_from {
-            return vec![part(shared, world, state, time, (0, &state.slots))];
-        }
-        let parts = rayon::current_num_threads() * PARTS_PER_THREAD;
-        let chunk = (state.slots.len() / parts).clamp(*CHUNK.start(), *CHUNK.end());
-        let chunks = state.slots.par_chunks(chunk).enumerate();
-        chunks
-            .map(|(at, slots)| part(shared, world, state, time, (at * chunk, slots)))
-            .collect()
     }
 
     /// Takes an entity over the region's border: a task of the durable class in both regions.

@@ -2,6 +2,7 @@
 //! Not here: the transaction's own interface (`task`), and anything of sockets or actors.
 
 use std::fmt::Debug;
+use std::sync::Once;
 
 use serde::{Deserialize, Serialize, de::DeserializeOwned};
 
@@ -41,6 +42,13 @@ pub trait World: Send + Sync + Sized + 'static {
     /// How far a session sees, in metres.
     fn view_radius(&self) -> f64 {
         96.0
+    }
+
+    /// How far [`World::tick`] looks from the entity it is called for, at most, in metres. Within it
+    /// [`Tick::nearby`] shows entities whichever region they are in; regions pay for it with a
+    /// picture of their cells that lie so near to a border.
+    fn tick_radius(&self) -> f64 {
+        0.0
     }
 
     /// The kinds of objects this world stores.
@@ -160,6 +168,10 @@ pub struct Tick<'a> {
     pub(crate) now_ms: u64,
     pub(crate) seconds: f64,
     pub(crate) seed: u64,
+    /// [`World::tick_radius`].
+    pub(crate) reach: f64,
+    /// Where the entity stands.
+    pub(crate) at: Point,
     pub(crate) map: Map,
     pub(crate) scene: &'a dyn Scene,
 }
@@ -172,21 +184,25 @@ impl Debug for Tick<'_> {
     }
 }
 
+/// What sums of distances may be off by, in metres.
+const ROUNDING: f64 = 1e-6;
+
 /// Cells of entities to look at.
 pub(crate) trait Scene: Sync {
     fn visit(&self, cell: Home, see: &mut dyn FnMut(Entity<'_>));
 }
 
 impl Tick<'_> {
-    /// The tick as it is for an entity that another region's tick brought here at `crossed_ms`:
-    /// none at all if that was at this very time, else only what has passed since.
-    pub(crate) fn since(&self, crossed_ms: u64) -> Option<Self> {
+    /// The tick as it is for an entity at `at` that another region's tick brought here at
+    /// `crossed_ms`: none at all if that was at this very time, else only what has passed since.
+    pub(crate) fn of(&self, at: Point, crossed_ms: u64) -> Option<Self> {
         let passed = self.now_ms.saturating_sub(crossed_ms) as f64 / 1000.0;
         if passed >= self.seconds || crossed_ms == 0 {
-            return Some(*self);
+            return Some(Self { at, ..*self });
         }
         (passed > 0.0).then_some(Self {
             seconds: passed,
+            at,
             ..*self
         })
     }
@@ -218,14 +234,34 @@ impl Tick<'_> {
         )
     }
 
-    /// Shows every entity of the region within `radius` metres of `point`. Entities of other
-    /// regions are not seen.
+    /// Shows every entity within `radius` metres of `point`, in an order that depends on where they
+    /// are and on their ids only. Those of the region as they stand; those of other regions as they
+    /// stood when that region's last tick ended, which is one tick ago at most.
+    ///
+    /// What lies farther than [`World::tick_radius`] from the entity that is ticked is shown only if
+    /// it is in the same region: a world must not look so far, and is warned once.
     pub fn nearby(&self, point: Point, radius: f64, mut see: impl FnMut(Entity<'_>)) {
+        if radius > self.reach || point != self.at {
+            self.check_reach(point, radius);
+        }
         for cell in self.map.cells_within(point, radius) {
             self.scene.visit(cell, &mut |entity| {
                 if entity.at.distance(point) <= radius {
                     see(entity);
                 }
+            });
+        }
+    }
+
+    fn check_reach(&self, point: Point, radius: f64) {
+        static WARNED: Once = Once::new();
+        if point.distance(self.at) + radius > self.reach + ROUNDING {
+            WARNED.call_once(|| {
+                tracing::warn!(
+                    radius,
+                    tick_radius = self.reach,
+                    "a tick looks farther than the world says it does: it does not see all there is"
+                );
             });
         }
     }

@@ -13,7 +13,7 @@ use tempfile::TempDir;
 use world_data::{Done, Engine, Fault, ObjectId, Options, Rng, Worker};
 
 use crate::draw::{Sort, program};
-use crate::ground::{Ground, Heard, call, folder, options, session};
+use crate::ground::{Ground, Heard, call, folder, options, session, tick_in_step};
 use crate::model::Model;
 use crate::on_engine::OnEngine;
 use crate::programs::{Saw, run};
@@ -89,12 +89,8 @@ impl Pair {
         self.engine
             .clock()
             .advance(self.engine.clock().now_ms() + 50);
-        let regions = self.engine.regions();
-        for (region, _) in &regions.list {
-            self.worker.tick(*region, &Ground, self.tick, 0.05);
-        }
-        let intervals: Vec<_> = regions.list.iter().map(|(_, interval)| *interval).collect();
-        self.model.tick(&intervals);
+        tick_in_step(&self.engine, &mut self.worker, &Ground, self.tick);
+        self.model.tick();
     }
 
     fn run(&mut self, rng: &mut Rng) -> Result<(), String> {

@@ -55,6 +55,9 @@ pub(crate) const WALKERS: u64 = 10;
 /// The mark of genesis.
 pub(crate) const GENESIS_MARK: u32 = 0;
 
+/// How far a thing looks in its tick, in metres.
+pub(crate) const NEAR: f64 = 8.0;
+
 /// The proving ground: 8 × 8 cells and 16 shards.
 #[derive(Debug, Clone, Copy)]
 pub(crate) struct Ground;
@@ -114,6 +117,10 @@ impl World for Ground {
         MAP
     }
 
+    fn tick_radius(&self) -> f64 {
+        NEAR
+    }
+
     fn kinds(&self) -> Kinds {
         Kinds::new().with::<Thing>().with::<Note>()
     }
@@ -150,7 +157,7 @@ impl World for Ground {
             return Step::Stay;
         };
         let mut near = 0;
-        tick.nearby(entity.at(), 8.0, |_| near += 1);
+        tick.nearby(entity.at(), NEAR, |_| near += 1);
         step(thing, entity.at(), near).map_or(Step::Stay, |(thing, at)| match thing {
             None => Step::Go(at),
             Some(thing) => Step::become_at(thing, at),
@@ -339,4 +346,19 @@ pub(crate) fn must<R>(
     body: impl FnMut(&mut Task<'_>) -> Result<R, Stop>,
 ) -> R {
     run(worker, body).0.expect("this task must commit")
+}
+
+/// One tick of all regions in step: each sees all others as they stood before it.
+pub(crate) fn tick_in_step<W: World>(engine: &Engine, worker: &mut Worker, world: &W, number: u64) {
+    let list = &engine.regions().list;
+    for (region, _) in list {
+        worker.show(*region);
+    }
+    let begun = list
+        .iter()
+        .map(|(region, _)| worker.begin_tick(*region, world, number, 0.05).unwrap());
+    let begun: Vec<_> = begun.collect();
+    for begun in begun {
+        worker.end_tick(begun);
+    }
 }

@@ -36,6 +36,7 @@ mod programs;
 mod properties;
 mod replay;
 mod seeds;
+mod sights;
 mod simulation;
 mod snapshot;
 mod ticks;

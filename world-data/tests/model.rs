@@ -2,9 +2,9 @@
 //! twice. It is slow and obviously right, and says what the engine must answer.
 //! Not here: programs (`programs`).
 
-use std::collections::{BTreeMap, BTreeSet, VecDeque};
+use std::collections::{BTreeMap, VecDeque};
 
-use world_data::{Interval, ObjectId, Point, Ref, Stop};
+use world_data::{ObjectId, Point, Ref, Stop};
 
 use crate::ground::{self, BANK, FUNDS, GENESIS_MARK, MAP, Thing, WALKERS};
 use crate::programs::{Api, Either, End, Kept, Program, Saw, run};
@@ -82,43 +82,22 @@ impl Model {
         (saw, commits)
     }
 
-    /// Ticks all regions once, in order; who crosses a border is not ticked again behind it.
-    pub(crate) fn tick(&mut self, regions: &[Interval]) {
-        let mut crossed = BTreeSet::new();
-        for interval in regions {
-            self.tick_region(*interval, &mut crossed);
-        }
-    }
-
-    fn tick_region(&mut self, interval: Interval, crossed: &mut BTreeSet<ObjectId>) {
+    /// Ticks everything once, all of it as it stood before: the model has no regions.
+    pub(crate) fn tick(&mut self) {
         let before = self.clone();
-        let is_inside = |at: Point| interval.contains(MAP.cell_at(at));
         for (id, item) in &before.objects {
             let (Some(at), Either::Thing(thing)) = (item.at, &item.value) else {
                 continue;
             };
-            if !is_inside(at) || crossed.contains(id) {
-                continue;
-            }
-            let is_near = |p: Point| is_inside(p) && p.distance(at) <= 8.0;
-            let near = before
-                .objects
-                .values()
-                .filter(|other| other.at.is_some_and(is_near));
+            let is_near = |p: Point| p.distance(at) <= ground::NEAR;
+            let all = before.objects.values();
+            let near = all.filter(|other| other.at.is_some_and(is_near));
             let Some((changed, to)) = ground::step(thing, at, near.count()) else {
                 continue;
             };
             let value = changed.map_or_else(|| item.value.clone(), Kept::wrap);
-            self.objects.insert(
-                *id,
-                Item {
-                    value,
-                    at: Some(to),
-                },
-            );
-            if !is_inside(to) {
-                crossed.insert(*id);
-            }
+            let at = Some(to);
+            self.objects.insert(*id, Item { value, at });
         }
     }
 

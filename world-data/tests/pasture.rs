@@ -61,6 +61,10 @@ impl World for Pasture {
         }
     }
 
+    fn tick_radius(&self) -> f64 {
+        SIGHT
+    }
+
     fn kinds(&self) -> Kinds {
         Kinds::new().with::<Goat>()
     }

@@ -135,6 +135,7 @@ impl Runner<'_> {
 
     /// Ends the undo log: each write is shown to `lay` with its region, then to observers.
     fn settle(&mut self, mut lay: impl FnMut(usize, &mut State, Settled<'_>)) {
+        let mut crossed = false;
         for undo in self.run.undo.drain(..) {
             match undo {
                 Undo::Value { held, slot, .. } | Undo::Created { held, slot, .. } => {
@@ -166,6 +167,7 @@ impl Runner<'_> {
                 Undo::Taken { held, at, slot, to } => {
                     let state = &mut *self.held[held].state;
                     lay(held, state, Settled::Taken(&slot, to.is_none()));
+                    crossed |= to.is_some();
                     state.free(at);
                     if slot.id.is_entity() {
                         if to.is_none() {
@@ -185,6 +187,16 @@ impl Runner<'_> {
                 }
             }
         }
+        if crossed {
+            self.show_edges();
+        }
+    }
+
+    /// Something went from one region to another: their neighbours' ticks see it in exactly one.
+    fn show_edges(&mut self) {
+        let (shared, table) = (self.shared, self.table);
+        let held = self.held.iter_mut();
+        shared.show_together(held.map(|held| (&*table.regions[held.region], &mut *held.state)));
     }
 
     /// Values and positions within one region: they wait in the region.

@@ -29,8 +29,9 @@ const CALM: f64 = 16.0;
 const FLIGHT_METRES: f64 = 12.0;
 /// How fast a sheep runs: slower than a player, in metres per second.
 const FLIGHT_SPEED: f64 = 4.5;
-/// How far a wolf scents a sheep, in metres.
-const SCENT: f64 = 40.0;
+/// How far a wolf scents a sheep, in metres: nothing looks farther.
+pub(crate) const SCENT: f64 = 40.0;
+const _: () = assert!(SHY_OF_WOLVES <= SCENT && CALM <= SCENT && SHY_OF_PLAYERS <= SCENT);
 /// How near a wolf must come to have caught a sheep, which it then lets go, in metres.
 const CATCH: f64 = 1.2;
 /// How fast a wolf hunts, in metres per second.

@@ -37,6 +37,10 @@ impl World for Meadow {
         Map::square(METRES)
     }
 
+    fn tick_radius(&self) -> f64 {
+        herd::SCENT
+    }
+
     fn kinds(&self) -> Kinds {
         kinds()
     }

@@ -166,6 +166,20 @@ fn newcomers_begin_in_the_village_that_their_name_asks_for() {
     stage.play("ann@Nowhere enters");
 }
 
+/// Where regions meet, sheep saw nobody who came from the other side.
+#[test]
+fn a_sheep_flees_from_a_player_in_another_region() {
+    // Four regions on the map, which meet at 1,024 m.
+    let mut stage = Stage::new(Meadow::bare(), 5);
+    stage.play(&format!("sheep s at {} 500", MIDDLE + 1.0));
+    stage.play(&format!("ann at {} 500", MIDDLE - 2.0));
+    for _ in 0..40 {
+        stage.tick_by_turns();
+    }
+    let fled = stage.position("s");
+    assert!(fled.x > MIDDLE + 5.0, "east, away from her: {fled:?}");
+}
+
 #[test]
 fn a_wolf_chases_a_sheep_and_lets_it_go() {
     let mut stage = Stage::new(Meadow::bare(), 1);
@@ -187,16 +201,16 @@ fn a_wolf_chases_a_sheep_and_lets_it_go() {
 }
 
 #[test]
-fn the_same_ticks_make_the_same_meadow() {
-    let herd = || {
+fn the_same_ticks_make_the_same_meadow_however_it_is_cut() {
+    let herd = |regions| {
         let world = Meadow {
             sheep: 300,
             wolves: 3,
             ..Meadow::bare()
         };
-        let mut stage = Stage::new(world, 4);
+        let mut stage = Stage::new(world, regions);
         stage.play("ann at 1024 1024");
-        stage.play("wait 5");
+        stage.play("wait 20");
         stage.task(|_, task| {
             let mut places = Vec::new();
             let middle = world_data::Point::new(MIDDLE, MIDDLE);
@@ -211,9 +225,11 @@ fn the_same_ticks_make_the_same_meadow() {
             Ok(places)
         })
     };
-    let first = herd().unwrap();
+    let first = herd(1).unwrap();
     assert_eq!(first.len(), 304);
-    assert_eq!(first, herd().unwrap());
+    for regions in [1, 5, 18] {
+        assert_eq!(first, herd(regions).unwrap(), "{regions} regions");
+    }
 }
 
 #[test]

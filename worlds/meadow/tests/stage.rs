@@ -286,8 +286,29 @@ impl Stage {
         "ok".to_owned()
     }
 
-    /// One tick of every region.
+    /// One tick of every region, all in step: each sees the others as they stood before it.
     pub(crate) fn tick(&mut self) {
+        self.ticks += 1;
+        self.engine
+            .clock()
+            .advance(self.ticks * 1000 / TICKS_PER_SECOND);
+        let seconds = 1.0 / TICKS_PER_SECOND as f64;
+        let list = &self.engine.regions().list;
+        for (region, _) in list {
+            self.worker.show(*region);
+        }
+        let mut begun = Vec::new();
+        for (region, _) in list {
+            let (worker, number) = (&mut self.worker, self.ticks);
+            begun.push(worker.begin_tick(*region, &self.world, number, seconds));
+        }
+        for begun in begun {
+            self.worker.end_tick(begun.unwrap());
+        }
+    }
+
+    /// One tick of every region as a server does it, one after the other.
+    pub(crate) fn tick_by_turns(&mut self) {
         self.ticks += 1;
         self.engine
             .clock()
