@@ -1,52 +1,19 @@
-//! Lives here: which account has which session, where it is, and the tokens to resume by.
-//! Not here: what a session knows (`session`), who logs it in and out (`hub`).
+//! Lives here: which account has which session, where it is, and which pass it is resumed by.
+//! Not here: what a session knows (`session`), who logs it in and out (`hub`), how a pass becomes a
+//! token (`pass`).
 //!
 //! Invariant: an account has at most one session at a time; its next login begins only when its
-//! last logout is done; a resume token is good once.
+//! last logout is done; a resume token is good until the welcome that it brought is handed out.
 
-use std::fmt;
 use std::sync::Arc;
 
 use parking_lot::Mutex;
-use rand::TryRngCore;
-use rand::rngs::OsRng;
 use rustc_hash::FxHashMap;
 use tokio::sync::Notify;
 use uuid::Uuid;
-use world_data::SessionId;
+use world_data::{SessionId, SessionRecord};
 
-/// A resume token: 128 random bits. Never logged.
-#[derive(Clone, Copy, PartialEq, Eq, Hash)]
-pub(crate) struct Token(u128);
-
-impl Token {
-    /// A fresh token from the operating system's random numbers.
-    fn draw() -> Result<Self, rand::rand_core::OsError> {
-        let mut bytes = [0; 16];
-        OsRng.try_fill_bytes(&mut bytes)?;
-        Ok(Self(u128::from_be_bytes(bytes)))
-    }
-
-    fn parse(text: &str) -> Option<Self> {
-        let hex = text.len() == 32 && text.bytes().all(|b| b.is_ascii_hexdigit());
-        if hex {
-            u128::from_str_radix(text, 16).ok().map(Self)
-        } else {
-            None
-        }
-    }
-
-    /// As the client is told it.
-    pub(crate) fn reveal(self) -> String {
-        format!("{:032x}", self.0)
-    }
-}
-
-impl fmt::Debug for Token {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str("Token")
-    }
-}
+use crate::pass::{Pass, Signer};
 
 /// What a session is doing. While it is not `Here`, whoever else wants its account waits.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -62,7 +29,10 @@ struct Seat {
     name: Arc<str>,
     hub: usize,
     state: State,
-    token: Option<Token>,
+    /// The number of its newest pass.
+    pass: u64,
+    /// The pass that the newest was given for, until its client may have the newest.
+    before: Option<u64>,
 }
 
 /// What came of asking for an account.
@@ -81,8 +51,9 @@ pub(crate) enum Claim {
 }
 
 /// All accounts with a session on this host.
-#[derive(Debug, Default)]
+#[derive(Debug)]
 pub(crate) struct Accounts {
+    signer: Signer,
     inner: Mutex<Inner>,
     changed: Notify,
 }
@@ -90,11 +61,34 @@ pub(crate) struct Accounts {
 #[derive(Debug, Default)]
 struct Inner {
     names: FxHashMap<Arc<str>, SessionId>,
-    tokens: FxHashMap<Token, SessionId>,
     seats: FxHashMap<SessionId, Seat>,
 }
 
 impl Accounts {
+    /// No accounts yet; tokens are signed with `key`.
+    pub(crate) fn new(key: &[u8; 32]) -> Self {
+        Self {
+            signer: Signer::new(key),
+            inner: Mutex::default(),
+            changed: Notify::new(),
+        }
+    }
+
+    /// Takes over a session of an earlier run. Whoever wants it waits until it is settled.
+    pub(crate) fn restore(&self, session: SessionId, record: &SessionRecord) {
+        let name: Arc<str> = record.name.as_str().into();
+        let mut inner = self.inner.lock();
+        inner.names.insert(Arc::clone(&name), session);
+        let seat = Seat {
+            name,
+            hub: 0,
+            state: State::Entering,
+            pass: record.pass,
+            before: record.pass_before,
+        };
+        inner.seats.insert(session, seat);
+    }
+
     /// Asks for the account `name` on behalf of hub `hub`.
     pub(crate) fn claim(&self, name: &str, hub: usize, limit: usize) -> Claim {
         let mut inner = self.inner.lock();
@@ -113,47 +107,67 @@ impl Accounts {
                 name,
                 hub,
                 state: State::Entering,
-                token: None,
+                pass: 1,
+                before: None,
             },
         );
         Claim::New(session)
     }
 
-    /// Asks for the session that goes by a resume token. A token that is found is used up, but
-    /// for [`Claim::Wait`].
-    pub(crate) fn claim_token(&self, token: &str, hub: usize) -> Claim {
-        let Some(token) = Token::parse(token) else {
-            return Claim::Unknown;
-        };
-        let mut inner = self.inner.lock();
-        let Some(session) = inner.tokens.get(&token).copied() else {
-            return Claim::Unknown;
-        };
-        let claim = inner.take(session, hub);
-        if matches!(claim, Claim::Move(..)) {
-            inner.drop_token(session);
-        }
-        claim
+    /// Reads a resume token; `None` when it was not given out here.
+    pub(crate) fn read(&self, token: &str) -> Option<Pass> {
+        self.signer.read(token)
     }
 
-    /// The session has come to rest at the hub it was claimed for.
-    pub(crate) fn settle(&self, session: SessionId) {
+    /// Asks for the session that goes by a pass, on behalf of hub `hub`.
+    pub(crate) fn claim_pass(&self, pass: Pass, hub: usize) -> Claim {
+        let mut inner = self.inner.lock();
+        let good = inner
+            .seats
+            .get(&pass.session)
+            .is_some_and(|seat| pass.number == seat.pass || Some(pass.number) == seat.before);
+        if good {
+            inner.take(pass.session, hub)
+        } else {
+            Claim::Unknown
+        }
+    }
+
+    /// The session has come to rest at hub `hub`.
+    pub(crate) fn settle(&self, session: SessionId, hub: usize) {
         if let Some(seat) = self.inner.lock().seats.get_mut(&session) {
             seat.state = State::Here;
+            seat.hub = hub;
         }
         self.changed.notify_waiters();
     }
 
-    /// Draws the session's next resume token; the last one is void.
-    pub(crate) fn rotate(&self, session: SessionId) -> Result<Token, rand::rand_core::OsError> {
-        let token = Token::draw()?;
-        let mut inner = self.inner.lock();
-        inner.drop_token(session);
-        if let Some(seat) = inner.seats.get_mut(&session) {
-            seat.token = Some(token);
-            inner.tokens.insert(token, session);
+    /// The number of the session's next pass.
+    pub(crate) fn next_pass(&self, session: SessionId) -> u64 {
+        let inner = self.inner.lock();
+        inner.seats.get(&session).map_or(1, |seat| seat.pass + 1)
+    }
+
+    /// The next pass counts, as is safe on disk: all before are void, but for `used`, for which it
+    /// was given, until its client is handed the new one.
+    pub(crate) fn passed(&self, session: SessionId, pass: u64, used: Option<u64>) {
+        if let Some(seat) = self.inner.lock().seats.get_mut(&session) {
+            (seat.pass, seat.before) = (pass, used);
         }
-        Ok(token)
+    }
+
+    /// The token of the session's newest pass, and its number.
+    pub(crate) fn token(&self, session: SessionId) -> (String, u64) {
+        let inner = self.inner.lock();
+        let number = inner.seats.get(&session).map_or(0, |seat| seat.pass);
+        (self.signer.sign(Pass { session, number }), number)
+    }
+
+    /// The client has been handed its newest pass: the one it used is void.
+    pub(crate) fn handed(&self, session: SessionId) {
+        if let Some(seat) = self.inner.lock().seats.get_mut(&session) {
+            seat.before = None;
+        }
     }
 
     /// Begins to log a session out; `false` if it is on the move, when it is no longer the
@@ -167,14 +181,12 @@ impl Accounts {
             return false;
         }
         seat.state = State::Leaving;
-        inner.drop_token(session);
         true
     }
 
     /// The session is gone; its account may log in again.
     pub(crate) fn gone(&self, session: SessionId) {
         let mut inner = self.inner.lock();
-        inner.drop_token(session);
         if let Some(seat) = inner.seats.remove(&session) {
             inner.names.remove(&seat.name);
         }
@@ -185,6 +197,13 @@ impl Accounts {
     /// How many sessions there are, coming and going ones included.
     pub(crate) fn count(&self) -> usize {
         self.inner.lock().seats.len()
+    }
+
+    /// How many sessions come, move or go.
+    pub(crate) fn unsettled(&self) -> usize {
+        let inner = self.inner.lock();
+        let seats = inner.seats.values();
+        seats.filter(|seat| seat.state != State::Here).count()
     }
 
     /// Tells of every change of a session's state; take it before asking.
@@ -203,33 +222,27 @@ impl Inner {
             _ => Claim::Wait,
         }
     }
-
-    fn drop_token(&mut self, session: SessionId) {
-        if let Some(token) = self
-            .seats
-            .get_mut(&session)
-            .and_then(|seat| seat.token.take())
-        {
-            self.tokens.remove(&token);
-        }
-    }
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
 
+    fn none() -> Accounts {
+        Accounts::new(&[7; 32])
+    }
+
     #[test]
     fn an_account_has_one_session_at_a_time() {
-        let accounts = Accounts::default();
+        let accounts = none();
         let Claim::New(session) = accounts.claim("ann", 0, 10) else {
             panic!("new")
         };
         assert!(matches!(accounts.claim("ann", 1, 10), Claim::Wait));
-        accounts.settle(session);
+        accounts.settle(session, 0);
         assert!(matches!(accounts.claim("ann", 1, 10), Claim::Move(s, 0) if s == session));
         assert!(!accounts.leave(session), "it is on the move");
-        accounts.settle(session);
+        accounts.settle(session, 1);
         assert!(accounts.leave(session));
         assert!(matches!(accounts.claim("ann", 1, 10), Claim::Wait));
         accounts.gone(session);
@@ -237,34 +250,40 @@ mod tests {
     }
 
     #[test]
-    fn a_token_is_good_once() {
-        let accounts = Accounts::default();
+    fn a_pass_is_good_until_the_next_is_handed_out() {
+        let accounts = none();
         let Claim::New(session) = accounts.claim("ann", 0, 10) else {
             panic!("new")
         };
-        accounts.settle(session);
-        let first = accounts.rotate(session).unwrap().reveal();
-        let second = accounts.rotate(session).unwrap().reveal();
-        assert_ne!(first, second);
-        assert!(matches!(accounts.claim_token(&first, 1), Claim::Unknown));
-        assert!(matches!(accounts.claim_token(&second, 1), Claim::Move(..)));
-        accounts.settle(session);
-        assert!(matches!(accounts.claim_token(&second, 1), Claim::Unknown));
-        for odd in [
-            "",
-            "xyz",
-            "+0000000000000000000000000000000",
-            &"é".repeat(16),
-        ] {
-            assert!(matches!(accounts.claim_token(odd, 1), Claim::Unknown));
-        }
+        let pass = |number| Pass { session, number };
+        assert_eq!(
+            accounts.read(&accounts.token(session).0),
+            Some(pass(1)),
+            "the first is of the login"
+        );
+        let claim = |number| {
+            let claim = accounts.claim_pass(pass(number), 0);
+            accounts.settle(session, 0);
+            matches!(claim, Claim::Move(..))
+        };
+        accounts.settle(session, 0);
+        assert!(claim(1) && !claim(2) && !claim(0));
+        accounts.passed(session, 2, Some(1));
+        assert!(claim(1) && claim(2), "nobody was handed the second");
+        accounts.handed(session);
+        assert!(!claim(1) && claim(2));
+        // Another client of the account: the first one's pass is void at once.
+        accounts.passed(session, 3, None);
+        assert!(!claim(2) && claim(3));
+        accounts.gone(session);
+        assert!(!claim(3));
     }
 
     #[test]
     fn there_are_only_so_many() {
-        let accounts = Accounts::default();
+        let accounts = none();
         assert!(matches!(accounts.claim("ann", 0, 1), Claim::New(_)));
         assert!(matches!(accounts.claim("bob", 0, 1), Claim::Full));
-        assert_eq!(accounts.count(), 1);
+        assert_eq!((accounts.count(), accounts.unsettled()), (1, 1));
     }
 }

@@ -63,12 +63,13 @@ pub(crate) struct Host<W: World> {
 }
 
 impl<W: World> Host<W> {
-    /// A host whose regions have no actors yet.
+    /// A host whose regions have no actors yet; resume tokens are signed with `key`.
     pub(crate) fn new(
         engine: Engine,
         world: Arc<W>,
         post: Arc<Post>,
         settings: Settings,
+        key: [u8; 32],
     ) -> Arc<Self> {
         let workers = settings.workers.max(1);
         let before = engine.kept_placement();
@@ -81,7 +82,7 @@ impl<W: World> Host<W> {
             world,
             settings,
             post,
-            accounts: Accounts::default(),
+            accounts: Accounts::new(&key),
             directory,
             metrics: Metrics::new(),
             started: Instant::now(),

@@ -22,6 +22,7 @@ mod hub;
 mod ladder;
 mod link;
 mod metrics;
+mod pass;
 mod post;
 mod refusal;
 mod region;

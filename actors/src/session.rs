@@ -17,7 +17,7 @@ use protocol::{Codec, ServerMessage};
 use tokio::sync::Notify;
 use tokio::time::Instant;
 use world_data::Watch;
-use world_data::{Home, Map, Payload, SessionId, World};
+use world_data::{Caller, Home, Map, Payload, SavedSession, SessionId, World};
 
 pub(crate) use self::commands::{Commands, Turn};
 pub(crate) use self::events::Events;
@@ -47,6 +47,8 @@ pub(crate) struct Session<W: World> {
 pub(crate) enum Ending {
     /// It logs out; its client is told why, unless it asked for it.
     Leave(Option<Refusal>),
+    /// Its socket ends, and its client is told why; it can be resumed.
+    Part(Refusal),
     /// It goes to this hub, to begin anew for another client of the same account.
     Hand(usize),
 }
@@ -82,6 +84,8 @@ pub(crate) struct Core<W: World> {
     pub(crate) watch: Option<Arc<Watch>>,
     /// The world has ended it: it logs out as soon as it is nobody's to move.
     pub(crate) doomed: Option<Refusal>,
+    /// Whether it has a client, as far as the world was told or is about to be.
+    pub(crate) present: bool,
     command_rate: Bucket,
     input_rate: Bucket,
     /// Where its work is best run: the home of its entity, or a shard of its own.
@@ -111,6 +115,7 @@ impl<W: World> Core<W> {
             events: Events::default(),
             watch: None,
             doomed: None,
+            present: false,
             command_rate: Bucket::new(now),
             input_rate: Bucket::new(now),
             home: shard_of(id, map),
@@ -120,10 +125,34 @@ impl<W: World> Core<W> {
         }
     }
 
+    /// A session of an earlier run, as it was kept. Its entity is still to be followed.
+    pub(crate) fn restore(saved: SavedSession, map: &Map) -> Self {
+        let SavedSession {
+            id,
+            record,
+            outcomes,
+            events,
+        } = saved;
+        let shared = Shared::new(Caller {
+            session: id,
+            name: record.name,
+            you: record.you,
+        });
+        let why = |message| Refusal::new(protocol::ErrorCode::Refused, message);
+        Self {
+            commands: Commands::restore(record.done, outcomes),
+            events: Events::restore(record.newest, record.acked, events),
+            doomed: record.closed.map(why),
+            present: record.away_ms.is_none(),
+            ..Self::new(shared, map)
+        }
+    }
+
     /// The login is done: from now on tasks run for `shared`.
     pub(crate) fn enter(&mut self, shared: Arc<Shared>) {
         self.shared = shared;
         self.handed = 0;
+        self.present = true;
     }
 
     /// Begins anew for another client of the same account: with the same entity, but its own
@@ -191,6 +220,13 @@ impl<W: World> Core<W> {
         self.handed += 1;
         self.slot = None;
         Ok(())
+    }
+
+    /// Hands over what the world must be told of the session: it is never handed back.
+    pub(crate) fn say(&mut self, placement: &Placement<W>, work: Work<W>) {
+        self.region(placement).push(work);
+        self.handed += 1;
+        self.slot = None;
     }
 
     /// Leaves an input for the session's region: in place of the last one, if that has not been
@@ -265,6 +301,8 @@ pub(crate) struct Socket {
     pub(crate) writer: Notify,
     /// The gateway has let go of it.
     pub(crate) closed: Cell<bool>,
+    /// The pass that its client was given for another, until the client is heard of.
+    pub(crate) unheard: Cell<Option<u64>>,
 }
 
 impl Socket {
@@ -277,6 +315,7 @@ impl Socket {
             reader: Notify::new(),
             writer: Notify::new(),
             closed: Cell::new(false),
+            unheard: Cell::new(None),
         })
     }
 

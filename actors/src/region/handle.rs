@@ -1,8 +1,8 @@
 //! Lives here: what outlives a region's actor and is shared with it: its queue, who wants to hear
 //! of its cells, its figures. Not here: the actor (`region`).
 //!
-//! Invariant: the queue never holds more than its limit; work that does not fit is handed back,
-//! and whoever waits is woken when there is room.
+//! Invariant: the queue takes no more than its limit, but for what comes and goes with sessions;
+//! work that does not fit is handed back, and whoever waits is woken when there is room.
 
 use std::collections::VecDeque;
 use std::mem;
@@ -156,6 +156,19 @@ impl<W: World> RegionHandle<W> {
             self.wake.notify_one();
         }
         Ok(())
+    }
+
+    /// Queues work that can't be handed back, whatever waits: what the world must be told of a
+    /// session. Bounded by the sessions: each has at most one such piece waiting for its end, and
+    /// those before it.
+    pub(crate) fn push(&self, work: Work<W>) {
+        let mut queue = self.queue.lock();
+        if let Some(heir) = self.heir.get() {
+            return heir.push(work);
+        }
+        queue.push_back(work);
+        drop(queue);
+        self.wake.notify_one();
     }
 
     /// Tells when there is room again; enable it before the offer that may be refused.

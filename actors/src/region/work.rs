@@ -46,6 +46,17 @@ pub(crate) type Slot<W> = Mutex<Option<(u64, <W as World>::Input)>>;
 pub(crate) enum Work<W: World> {
     /// A session comes.
     Login(Arc<Shared>),
+    /// A session's client is back; what its pass was given for.
+    Resume {
+        /// Whose.
+        shared: Arc<Shared>,
+        /// The number of the pass that it is given.
+        pass: u64,
+        /// The number of the pass it came with; `None`: it begins anew.
+        used: Option<u64>,
+    },
+    /// A session has no socket.
+    Away(Arc<Shared>),
     /// A session goes.
     Logout(Arc<Shared>),
     /// A session's command.
@@ -75,6 +86,8 @@ impl<W: World> fmt::Debug for Work<W> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let (kind, shared) = match self {
             Self::Login(shared) => ("Login", shared),
+            Self::Resume { shared, .. } => ("Resume", shared),
+            Self::Away(shared) => ("Away", shared),
             Self::Logout(shared) => ("Logout", shared),
             Self::Command { shared, .. } => ("Command", shared),
             Self::Input { shared, .. } => ("Input", shared),
@@ -123,6 +136,21 @@ impl<W: World> Work<W> {
     pub(crate) fn run(self, host: &Host<W>, worker: &mut Worker) {
         match self {
             Self::Login(shared) => login(host, worker, &shared),
+            Self::Resume { shared, pass, used } => {
+                let session = shared.caller.session;
+                let told = Effect::Resumed {
+                    session,
+                    pass,
+                    used,
+                };
+                let resume = |task: &mut Task<'_>| host.world.resume(task, &shared.caller);
+                say(host, worker, (&shared, "resume"), told, resume);
+            }
+            Self::Away(shared) => {
+                let session = shared.caller.session;
+                let away = |task: &mut Task<'_>| host.world.away(task, &shared.caller);
+                say(host, worker, (&shared, "away"), Effect::Away { session }, away);
+            }
             Self::Logout(shared) => logout(host, worker, &shared),
             Self::Command {
                 shared,
@@ -151,7 +179,7 @@ fn login<W: World>(host: &Host<W>, worker: &mut Worker, shared: &Shared) {
     };
     let owed = Otherwise::new(|| {
         let told = failed(Fault::Failed, "the login failed".to_owned());
-        host.post.deliver(vec![told]);
+        host.engine.tell(told);
     });
     worker.execute(
         call("login", Class::Durable, &Asked::plain(&shared.caller)),
@@ -171,19 +199,31 @@ fn login<W: World>(host: &Host<W>, worker: &mut Worker, shared: &Shared) {
 }
 
 fn logout<W: World>(host: &Host<W>, worker: &mut Worker, shared: &Shared) {
-    let _count = Count(&shared.executed);
     // However it ends, the account is free again: a logout that fails is dead-lettered, and
     // locking its player out would not undo that.
-    let _owed = Otherwise::new(|| host.accounts.gone(shared.caller.session));
-    worker.execute(
-        call("logout", Class::Durable, &Asked::plain(&shared.caller)),
-        |task: &mut Task<'_>| host.world.logout(task, &shared.caller),
-        |_| {
-            Some(Effect::LoggedOut {
-                session: shared.caller.session,
-            })
-        },
-    );
+    let session = shared.caller.session;
+    let _owed = Otherwise::new(|| host.accounts.gone(session));
+    let logout = |task: &mut Task<'_>| host.world.logout(task, &shared.caller);
+    let told = Effect::LoggedOut { session };
+    say(host, worker, (shared, "logout"), told, logout);
+}
+
+/// Says something of a session to the world. However its task ends, `told` is true then, and stands
+/// on disk with it; the world can't refuse it.
+fn say<W: World>(
+    host: &Host<W>,
+    worker: &mut Worker,
+    (shared, kind): (&Shared, &'static str),
+    told: Effect,
+    task: impl FnMut(&mut Task<'_>) -> Result<(), Stop>,
+) {
+    let _count = Count(&shared.executed);
+    let owed = Otherwise::new(|| host.engine.tell(told.clone()));
+    let call = call(kind, Class::Durable, &Asked::plain(&shared.caller));
+    worker.execute(call, task, |_| {
+        owed.done.set(true);
+        Some(told.clone())
+    });
 }
 
 fn command<W: World>(
@@ -194,7 +234,7 @@ fn command<W: World>(
     payload: &W::Command,
 ) {
     let session = caller.session;
-    let owed = Otherwise::new(|| host.post.deliver(vec![failed_reply(session, seq)]));
+    let owed = Otherwise::new(|| host.engine.tell(failed_reply(session, seq)));
     worker.execute(
         call("command", Class::Durable, &Asked::new(caller, seq, payload)),
         |task| host.world.command(task, caller, payload),

@@ -44,6 +44,29 @@ pub(crate) struct Commands {
 }
 
 impl Commands {
+    /// The commands of a session of an earlier run: all up to `done` are answered, the last of them
+    /// as `outcomes` say.
+    pub(crate) fn restore(done: u64, outcomes: Vec<(u64, Outcome)>) -> Self {
+        let received = Instant::now();
+        let mut commands = Self {
+            accepted: done,
+            answered_to: done,
+            ..Self::default()
+        };
+        // From the last one on, as long as there is no gap: what is behind one can't be answered.
+        let mut next = done;
+        for (seq, outcome) in outcomes.into_iter().rev() {
+            if seq != next {
+                tracing::warn!(seq, next, "an outcome is missing; those before it are left out");
+                break;
+            }
+            let outcome = Some(outcome);
+            commands.records.push_front(Record { received, outcome });
+            next -= 1;
+        }
+        commands
+    }
+
     /// Commands that run and have no outcome yet.
     pub(crate) fn unanswered(&self) -> usize {
         self.unanswered
@@ -170,6 +193,22 @@ mod tests {
                 .message
                 .contains("long done")
         );
+    }
+
+    #[test]
+    fn what_an_earlier_run_concluded_is_answered_and_the_next_one_runs() {
+        let outcomes = |seqs: &[u64]| seqs.iter().map(|seq| (*seq, done())).collect();
+        let commands = Commands::restore(7, outcomes(&[5, 6, 7]));
+        assert_eq!((commands.last_done(), commands.unanswered()), (7, 0));
+        for seq in 5..=7 {
+            assert!(matches!(commands.turn(seq), Ok(Turn::Done(_))), "{seq}");
+        }
+        assert!(commands.turn(4).unwrap_err().message.contains("long done"));
+        assert!(matches!(commands.turn(8), Ok(Turn::Run)));
+        let torn = Commands::restore(7, outcomes(&[4, 6, 7]));
+        assert!(torn.turn(4).is_err() && torn.turn(6).is_ok());
+        let fresh = Commands::restore(0, Vec::new());
+        assert!(matches!(fresh.turn(1), Ok(Turn::Run)));
     }
 
     #[test]

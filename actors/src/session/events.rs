@@ -18,18 +18,20 @@ pub(crate) struct Events {
     sent: u64,
     /// All up to this number have arrived.
     acked: u64,
+    /// `acked` is news to the disk.
+    acked_since: bool,
     /// The events kept, with their numbers, ascending.
     kept: VecDeque<(u64, Payload)>,
 }
 
 impl Events {
     /// The events of a session of an earlier run; none of them was sent in this one.
-    #[cfg(test)]
     pub(crate) fn restore(newest: u64, acked: u64, kept: Vec<(u64, Payload)>) -> Self {
         Self {
             newest,
             sent: acked,
             acked,
+            acked_since: false,
             kept: kept.into(),
         }
     }
@@ -77,15 +79,18 @@ impl Events {
     }
 
     /// Forgets the events up to `n`: they have arrived. A number never sent is cut to the last sent.
-    /// Says up to which number all have arrived, if that is news.
-    pub(crate) fn acknowledge(&mut self, n: u64) -> Option<u64> {
+    pub(crate) fn acknowledge(&mut self, n: u64) {
         let n = n.min(self.sent);
         while self.kept.front().is_some_and(|(first, _)| *first <= n) {
             self.kept.pop_front();
         }
-        let news = n > self.acked;
+        self.acked_since |= n > self.acked;
         self.acked = self.acked.max(n);
-        news.then_some(n)
+    }
+
+    /// Up to which number all have arrived, if that is news since the last call.
+    pub(crate) fn take_acked(&mut self) -> Option<u64> {
+        std::mem::take(&mut self.acked_since).then_some(self.acked)
     }
 
     /// A new socket: everything behind `last` is to be sent again.
@@ -151,8 +156,10 @@ mod tests {
         events.push(5, Payload::new(()), 10);
         events.push(0, Payload::new(()), 10);
         assert_eq!(numbers(&mut events), [1, 2, 5]);
-        assert_eq!(events.acknowledge(3), Some(3));
-        assert_eq!(events.acknowledge(3), None);
+        events.acknowledge(3);
+        assert_eq!(events.take_acked(), Some(3));
+        events.acknowledge(3);
+        assert_eq!(events.take_acked(), None);
         events.resume(0);
         assert_eq!(numbers(&mut events), [5]);
     }
