@@ -37,7 +37,6 @@ pub(crate) use self::moves::Request;
 pub(crate) use self::serve::reply;
 use crate::directory::HubDoor;
 use crate::host::Host;
-use crate::region::{RegionHandle, Work};
 use crate::session::Session;
 
 /// This thread's hub: the sessions whose sockets live here. Cheap to clone, stays on its thread.
@@ -55,9 +54,6 @@ impl<W: World> std::fmt::Debug for Hub<W> {
     }
 }
 
-/// A logout, and the region that is to run it.
-type Logout<W> = (Arc<RegionHandle<W>>, Work<W>);
-
 /// What a hub knows.
 pub(crate) struct HubCore<W: World> {
     pub(crate) index: usize,
@@ -71,8 +67,6 @@ pub(crate) struct HubCore<W: World> {
     slots: RefCell<Slots>,
     /// How often each region's actor was started, as far as heard.
     generations: RefCell<FxHashMap<RegionId, u32>>,
-    /// Logouts that a full region has handed back. Bounded by the sessions.
-    leaving: RefCell<Vec<Logout<W>>>,
     /// Sessions whose end was waiting for their last answer, which has come.
     answered: RefCell<Vec<SessionId>>,
     /// The number of the hub's tick: what frames are numbered by.
@@ -129,7 +123,6 @@ impl<W: World> HubCore<W> {
             arriving: RefCell::default(),
             slots: RefCell::default(),
             generations: RefCell::default(),
-            leaving: RefCell::default(),
             answered: RefCell::default(),
             tick,
             counted: Cell::new(0),

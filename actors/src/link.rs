@@ -14,7 +14,7 @@ use metrics::counter;
 use protocol::{ClientMessage, ErrorCode, ServerMessage};
 use serde::de::IgnoredAny;
 use tokio::time::Instant;
-use world_data::{Payload, SessionId, World};
+use world_data::{Note, Payload, SessionId, World};
 
 use crate::directory::Placement;
 use crate::hub::{HubCore, reply};
@@ -75,6 +75,10 @@ impl<W: World> Link<W> {
     /// refusal, by [`Link::next`].
     pub async fn receive(&self, message: Incoming<W>) -> Result<(), Refusal> {
         let received = Instant::now();
+        if let Some(pass) = self.socket.unheard.take() {
+            // In an epoch no later than that of whatever comes of the message.
+            self.hub.host.engine.note([(self.id, Note::Heard(pass))]);
+        }
         let rate = if matches!(message, ClientMessage::Input { .. }) {
             Rate::Inputs
         } else {
@@ -221,6 +225,9 @@ impl<W: World> Link<W> {
                 .flatten()
         };
         if let Some(message) = self.socket.pop(events) {
+            if matches!(message, ServerMessage::Welcome(_)) && self.with(|_| ()).is_some() {
+                self.hub.host.accounts.handed(self.id);
+            }
             return Some(Outgoing::Message(message));
         }
         if let Some(Farewell(why)) = self.socket.ended() {

@@ -2,7 +2,7 @@
 //! Not here: the engine's own start and end (the caller's), the HTTP server (`src`).
 //!
 //! Invariant: what is started here is ended by `drain`, and in the order that loses nothing:
-//! logins, clients, sessions, regions, threads.
+//! logins, clients, regions, threads.
 
 use std::fmt;
 use std::io;
@@ -22,6 +22,7 @@ use crate::clock;
 use crate::directory::HubDoor;
 use crate::host::Host;
 use crate::hub::Hub;
+use crate::pass::{self, Signer};
 use crate::post::Post;
 use crate::region::Part;
 use crate::settings::Settings;
@@ -63,7 +64,7 @@ impl<W: World> Runtime<W> {
     /// is what the engine was opened with.
     ///
     /// # Errors
-    /// When a thread can't be started.
+    /// When a thread can't be started, or what is kept of sessions can't be read.
     pub fn start(
         engine: Engine,
         world: Arc<W>,
@@ -72,7 +73,18 @@ impl<W: World> Runtime<W> {
     ) -> io::Result<Self> {
         clock::set(engine.clock());
         let workers = settings.workers.max(1);
-        let host = Host::new(engine, world, post, settings);
+        let other = |e: &dyn fmt::Display| io::Error::other(e.to_string());
+        let key = Signer::draw_key().map_err(|e| other(&e))?;
+        let key = engine.secret(pass::KEY_NAME, key).map_err(|e| other(&e))?;
+        let sessions = engine.sessions().map_err(|e| other(&e))?;
+        let host = Host::new(engine, world, post, settings, key);
+        for saved in &sessions {
+            host.accounts.restore(saved.id, &saved.record);
+        }
+        if !sessions.is_empty() {
+            let count = sessions.len();
+            tracing::info!(count, "sessions of an earlier run wait for their clients");
+        }
         let mut threads = Vec::with_capacity(workers + 1);
         for _ in 0..=workers {
             threads.push(Arbiter::try_new()?);
@@ -80,6 +92,8 @@ impl<W: World> Runtime<W> {
         host.set_workers(threads[1..].iter().map(Arbiter::handle).collect());
         let shared = Arc::clone(&host);
         if !threads[0].spawn_fn(move || {
+            // No socket lives here: this thread's hub is where they wait.
+            Hub::of_this_thread(&shared).core().adopt(sessions);
             Supervisor::new(shared).start();
         }) {
             return Err(io::Error::other("the supervisor's thread ended at once"));
@@ -248,19 +262,19 @@ impl<W: World> Runtime<W> {
     }
 
     /// Stops: no new logins; each client gets the error `draining` once its window is answered, or
-    /// when most of `limit` has passed; sessions log out; then regions and threads end. Closing
-    /// the engine is the caller's.
+    /// when most of `limit` has passed; then regions and threads end. Sessions are away then, and can
+    /// be resumed after the next start. Closing the engine is the caller's.
     pub async fn drain(&self, limit: Duration) {
         let begun = Instant::now();
         self.host.phase.drain();
         self.until_empty(begun + limit.mul_f64(PATIENCE)).await;
-        if self.host.accounts.count() > 0 {
+        if self.busy() > 0 {
             self.host.phase.force();
             self.until_empty(begun + limit).await;
         }
-        let left = self.host.accounts.count();
+        let left = self.busy();
         if left > 0 {
-            tracing::warn!(sessions = left, "sessions could not log out in time");
+            tracing::warn!(sessions = left, "sessions could not be parted with in time");
         }
         for region in &self.host.directory.placement().regions {
             region.stopping.store(true, Ordering::Release);
@@ -294,9 +308,14 @@ impl<W: World> Runtime<W> {
     async fn until_empty(&self, end: Instant) {
         let mut look = interval(DRAIN_LOOK);
         look.set_missed_tick_behavior(MissedTickBehavior::Skip);
-        while self.host.accounts.count() > 0 && Instant::now() < end {
+        while self.busy() > 0 && Instant::now() < end {
             look.tick().await;
         }
+    }
+
+    /// Sessions that have a socket, or that come, move or go.
+    fn busy(&self) -> usize {
+        self.host.connected.load(Ordering::Relaxed) + self.host.accounts.unsettled()
     }
 }
 

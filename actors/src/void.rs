@@ -64,5 +64,5 @@ pub(crate) fn host_with(settings: Settings) -> Arc<Host<Void>> {
         ..Options::default()
     };
     let engine = Engine::in_memory(&*world, options, Arc::<Post>::clone(&post)).unwrap();
-    Host::new(engine, world, post, settings)
+    Host::new(engine, world, post, settings, [7; 32])
 }

@@ -1,4 +1,4 @@
-//! Tests of the actors through the gateway's side of them, with an engine in memory.
+//! Tests of the actors through the gateway's side of them, with an engine in memory or on disk.
 //! Not here: what is private to a room; that is tested in the room.
 
 #![allow(
@@ -13,5 +13,6 @@ mod commands;
 mod interest;
 mod ladder;
 mod regions;
+mod restarts;
 mod sessions;
 mod yard;

@@ -2,6 +2,7 @@
 
 use std::collections::HashMap;
 use std::future::Future;
+use std::path::Path;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicU64, AtomicUsize, Ordering};
 use std::time::Duration;
@@ -10,8 +11,8 @@ use actors::{Post, Runtime, Settings};
 use parking_lot::{Condvar, Mutex};
 use serde::{Deserialize, Serialize};
 use world_data::{
-    Caller, Engine, Entity, Kinds, Map, Object, ObjectId, Options, Payload, Point, Ref, Step, Stop,
-    Task, Tick, World,
+    Call, Caller, Class, Done, Engine, Entity, Kinds, Map, Object, ObjectId, OpenError, Options,
+    Payload, Point, Ref, Step, Stop, Task, Tick, World,
 };
 
 pub(crate) const METRES: f64 = 256.0;
@@ -137,6 +138,30 @@ pub(crate) enum Input {
     Log(u64),
 }
 
+/// What the world was told of sessions, in order: kept in the world itself, so that it tells what
+/// took effect and survives a crash with it.
+#[derive(Debug, Clone, Default, Serialize, Deserialize)]
+#[serde(default)]
+pub(crate) struct Book {
+    pub(crate) lines: Vec<String>,
+}
+
+impl Object for Book {
+    const KIND: u16 = 3;
+    const NAME: &'static str = "book";
+}
+
+impl Book {
+    const REF: Ref<Self> = Ref::keyed(1);
+
+    fn write(task: &mut Task<'_>, what: &str, who: &Caller) -> Result<(), Stop> {
+        task.update(Self::REF, |book| {
+            book.lines.push(format!("{what} {}", who.name));
+            Ok(())
+        })
+    }
+}
+
 impl Yard {
     fn me(who: &Caller) -> Result<Ref<Walker>, Stop> {
         who.you
@@ -164,10 +189,11 @@ impl World for Yard {
     }
 
     fn kinds(&self) -> Kinds {
-        Kinds::new().with::<Walker>().with::<Bug>()
+        Kinds::new().with::<Walker>().with::<Bug>().with::<Book>()
     }
 
     fn genesis(&self, task: &mut Task<'_>) -> Result<(), Stop> {
+        task.create_keyed(1, Book::default())?;
         let bugs = if self.crawl {
             // One in the middle of each cell.
             (METRES / Map::CELL).powi(2) as u32
@@ -198,6 +224,7 @@ impl World for Yard {
         if who.name == "nobody" {
             return Err(Stop::refused("nobody may not come in"));
         }
+        Book::write(task, "login", who)?;
         self.logins.fetch_add(1, Ordering::SeqCst);
         let walker = Walker {
             name: who.name.clone(),
@@ -211,7 +238,16 @@ impl World for Yard {
         Ok(Some(id))
     }
 
+    fn resume(&self, task: &mut Task<'_>, who: &Caller) -> Result<(), Stop> {
+        Book::write(task, "resume", who)
+    }
+
+    fn away(&self, task: &mut Task<'_>, who: &Caller) -> Result<(), Stop> {
+        Book::write(task, "away", who)
+    }
+
     fn logout(&self, task: &mut Task<'_>, who: &Caller) -> Result<(), Stop> {
+        Book::write(task, "logout", who)?;
         if who.name == "slow" {
             self.gate.pass();
         }
@@ -332,6 +368,7 @@ pub(crate) fn cm(metres: f32) -> u64 {
 /// A host with a yard.
 pub(crate) struct Host {
     pub(crate) runtime: Runtime<Yard>,
+    engine: Engine,
     pub(crate) yard: Arc<Yard>,
 }
 
@@ -344,16 +381,82 @@ pub(crate) fn settings() -> Settings {
 
 impl Host {
     pub(crate) async fn start(yard: Yard, settings: Settings) -> Self {
+        let open = |yard: &Yard, options, post: Arc<Post>| Engine::in_memory(yard, options, post);
+        Self::open(yard, settings, open).await
+    }
+
+    /// A host whose yard is kept in a folder. LMDB is written when asked to only, so that a copy of
+    /// the folder is what a crash would leave.
+    pub(crate) async fn start_in(folder: &Path, yard: Yard, settings: Settings) -> Self {
+        let open = |yard: &Yard, options: Options, post: Arc<Post>| {
+            let options = Options {
+                checkpoint_interval: Duration::from_hours(1),
+                store_bytes: 16 << 20,
+                events_kept: settings.events_kept,
+                ..options
+            };
+            Engine::open(folder, yard, options, post)
+        };
+        Self::open(yard, settings.clone(), open).await
+    }
+
+    async fn open(
+        yard: Yard,
+        settings: Settings,
+        open: impl FnOnce(&Yard, Options, Arc<Post>) -> Result<Engine, OpenError>,
+    ) -> Self {
         let (yard, post) = (Arc::new(yard), Post::new());
         let options = Options {
             regions: 9,
             task_budget: Duration::from_secs(30),
             ..Options::default()
         };
-        let engine = Engine::in_memory(&*yard, options, Arc::<Post>::clone(&post)).unwrap();
-        let runtime = Runtime::start(engine, Arc::clone(&yard), post, settings).unwrap();
+        let engine = open(&yard, options, Arc::clone(&post)).unwrap();
+        let runtime = Runtime::start(engine.clone(), Arc::clone(&yard), post, settings).unwrap();
         until(|| runtime.ready()).await;
-        Self { runtime, yard }
+        Self {
+            runtime,
+            engine,
+            yard,
+        }
+    }
+
+    /// What the world was told of a session.
+    pub(crate) fn book_of(&self, name: &str) -> Vec<String> {
+        let call = Call {
+            kind: "test",
+            class: Class::Durable,
+            origin: &"a test",
+        };
+        let mut lines = Vec::new();
+        self.engine.worker().execute(
+            call,
+            |task| task.read(Book::REF, |book| book.lines.clone()),
+            |done| {
+                if let Done::Committed(all) = done {
+                    lines = all;
+                }
+                None
+            },
+        );
+        let end = format!(" {name}");
+        let of = lines.iter().filter_map(|line| line.strip_suffix(&end));
+        of.map(str::to_owned).collect()
+    }
+
+    /// The numbers of the events that are kept on disk for a session.
+    pub(crate) fn saved_events(&self, name: &str) -> Vec<u64> {
+        let sessions = self.engine.sessions().unwrap();
+        let of = sessions.iter().find(|saved| saved.record.name == name);
+        of.map_or_else(Vec::new, |saved| {
+            saved.events.iter().map(|(n, _)| *n).collect()
+        })
+    }
+
+    /// Waits until the world was told just this of a session.
+    pub(crate) async fn told_of(&self, name: &str, lines: &[&str]) {
+        until(|| self.book_of(name).len() >= lines.len()).await;
+        assert_eq!(self.book_of(name), lines);
     }
 
     /// A place whose region runs on another worker than that of the middle, where walkers begin.
@@ -375,6 +478,7 @@ impl Host {
     pub(crate) async fn stop(self) {
         self.runtime.drain(Duration::from_secs(5)).await;
         assert!(!self.runtime.ready());
+        self.engine.close();
     }
 }
 

@@ -122,7 +122,9 @@ const SENT: &[Label] = &[label(
 const STAGES: &[Label] = &[label("stage", &["commit", "durable"])];
 const KIND: Label = label(
     "kind",
-    &["login", "logout", "command", "input", "tick", "genesis"],
+    &[
+        "login", "resume", "away", "logout", "command", "input", "tick", "genesis",
+    ],
 );
 const TASKS: &[Label] = &[KIND];
 const TASKS_ENDED: &[Label] = &[

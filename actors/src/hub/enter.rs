@@ -1,8 +1,9 @@
-//! Lives here: how a client gets in: login, resume, takeover.
+//! Lives here: how a client gets in: login, resume, takeover; and how sessions of an earlier run do.
 //! Not here: whether a token or password is good (the gateway), what a login does in the world.
 //!
 //! Invariant: a login that its client gives up leaves no half a session: before its task was
-//! handed over everything is taken back, afterwards the session exists and lingers.
+//! handed over everything is taken back, afterwards the session exists and lingers. Nobody is told
+//! of a pass that is not safe on disk.
 
 use std::fmt;
 use std::net::IpAddr;
@@ -14,7 +15,7 @@ use std::sync::atomic::Ordering;
 use protocol::{Codec, ErrorCode, ServerMessage, Welcome};
 use tokio::sync::oneshot;
 use tokio::time::timeout;
-use world_data::{Caller, SessionId, World};
+use world_data::{Caller, SavedSession, SessionId, World};
 
 use super::moves::Arrival;
 use super::{Hub, HubCore};
@@ -49,7 +50,7 @@ impl fmt::Debug for Entry {
     }
 }
 
-/// A login that runs.
+/// A login or resume that runs.
 #[derive(Debug)]
 pub(super) struct Entering {
     waiter: oneshot::Sender<Result<(), Refusal>>,
@@ -104,15 +105,22 @@ impl<W: World> HubCore<W> {
             .as_deref()
             .map(|name| checked(name, limit))
             .transpose()?;
-        let mut token = entry.resume.as_deref();
+        let unknown = "the session is over, or its token was used";
+        let mut pass = match &entry.resume {
+            None => None,
+            Some(token) => match self.host.accounts.read(token) {
+                None if name.is_none() => return Err(Refusal::bad_login(unknown)),
+                pass => pass,
+            },
+        };
         loop {
             if self.host.phase.draining() {
                 return Err(Refusal::draining());
             }
             let mut changed = pin!(self.host.accounts.changed());
             changed.as_mut().enable();
-            let claim = match (token, name) {
-                (Some(token), _) => self.host.accounts.claim_token(token, self.index),
+            let claim = match (pass, name) {
+                (Some(pass), _) => self.host.accounts.claim_pass(pass, self.index),
                 (None, Some(name)) => {
                     self.host
                         .accounts
@@ -122,21 +130,21 @@ impl<W: World> HubCore<W> {
             };
             match claim {
                 Claim::New(id) => {
+                    let coming = Coming::new(self, id);
                     self.log_in(id, name.unwrap_or_default()).await?;
-                    return self
-                        .attach(id, Way::New, entry)
-                        .map(|link| (link, Way::New));
+                    return coming.attach(Way::New, entry);
                 }
                 Claim::Move(id, from) => {
-                    let way = if token.is_some() {
-                        Way::Resumed
-                    } else {
-                        Way::Takeover
+                    let way = match pass {
+                        Some(_) => Way::Resumed,
+                        None => Way::Takeover,
                     };
+                    let coming = Coming::new(self, id);
                     let arrival = self.fetch(id, from, way == Way::Takeover).await;
                     match arrival.map_err(|_| Refusal::internal("the session was lost"))? {
                         Arrival::Here => {
-                            return self.attach(id, way, entry).map(|link| (link, way));
+                            self.come_back(id, pass.map(|pass| pass.number)).await?;
+                            return coming.attach(way, entry);
                         }
                         Arrival::Ended(why) => return Err(why),
                         Arrival::Absent => {}
@@ -148,12 +156,8 @@ impl<W: World> HubCore<W> {
                     let why = format!("there are {limit} sessions, the most allowed");
                     return Err(Refusal::new(ErrorCode::Overloaded, why));
                 }
-                Claim::Unknown if name.is_some() => token = None,
-                Claim::Unknown => {
-                    return Err(Refusal::bad_login(
-                        "the session is over, or its token was used",
-                    ));
-                }
+                Claim::Unknown if name.is_some() => pass = None,
+                Claim::Unknown => return Err(Refusal::bad_login(unknown)),
             }
         }
     }
@@ -190,24 +194,75 @@ impl<W: World> HubCore<W> {
             .unwrap_or_else(|_| Err(Refusal::internal("the login was lost")))
     }
 
-    /// Tells who waits for a login what came of it.
+    /// Tells the world that a session's client is back, and waits until that and its next pass are
+    /// safe on disk. `used` is the pass it came with; without one it begins anew.
+    async fn come_back(&self, id: SessionId, used: Option<u64>) -> Result<(), Refusal> {
+        // In order: it was away before it is back.
+        self.go_away(id);
+        let pass = self.host.accounts.next_pass(id);
+        let (waiter, entered) = oneshot::channel();
+        let placement = self.host.directory.placement();
+        let handed = self.with(id, |session| {
+            session.core.present = true;
+            let shared = Arc::clone(&session.core.shared);
+            let work = Work::Resume { shared, pass, used };
+            session.core.say(&placement, work);
+        });
+        if handed.is_some() {
+            self.entering.borrow_mut().insert(id, Entering { waiter });
+        }
+        entered
+            .await
+            .unwrap_or_else(|_| Err(Refusal::internal("the session was lost")))
+    }
+
+    /// Tells who waits for a login or resume what came of it.
     pub(super) fn entered(&self, id: SessionId, result: Result<(), Refusal>) {
         let Some(entering) = self.entering.borrow_mut().remove(&id) else {
             return;
         };
-        if entering.waiter.send(result).is_err() {
-            // Its client has gone. The session lingers, as if it had lost its socket.
-            tracing::debug!(session = %id.0, "nobody waits for the login");
+        let failed = result.is_err();
+        if entering.waiter.send(result).is_err() && !failed {
+            self.left_alone(id);
+        }
+    }
+
+    /// A session's client did not wait for it: it lingers, as if it had lost its socket.
+    pub(super) fn left_alone(&self, id: SessionId) {
+        tracing::debug!(session = %id.0, "nobody waits for the session");
+        self.go_away(id);
+        if self.with(id, |_| ()).is_some() {
+            self.host.accounts.settle(id, self.index);
+        }
+    }
+
+    /// Takes over sessions of an earlier run: they are away, and linger from now on.
+    pub(crate) fn adopt(&self, sessions: Vec<SavedSession>) {
+        for saved in sessions {
+            let mut core = Core::restore(saved, &self.host.map);
+            let id = core.id;
+            core.watch = core
+                .shared
+                .caller
+                .you
+                .and_then(|you| self.host.engine.watch(you));
+            let doomed = core.doomed.is_some();
+            self.sessions.borrow_mut().insert(id, Session::away(core));
+            self.host.post.route(id, self.index);
+            self.host.accounts.settle(id, self.index);
+            if doomed {
+                self.log_out(id);
+            } else {
+                self.go_away(id);
+            }
         }
     }
 
     /// Gives a session its new socket.
     fn attach(self: &Rc<Self>, id: SessionId, way: Way, entry: &Entry) -> Result<Link<W>, Refusal> {
-        let token = self.host.accounts.rotate(id).map_err(|error| {
-            tracing::error!(%error, "the operating system has no random numbers");
-            Refusal::internal("no resume token could be made")
-        })?;
+        let (token, pass) = self.host.accounts.token(id);
         let socket = Socket::new(entry.codec);
+        socket.unheard.set((way == Way::Resumed).then_some(pass));
         let settings = &self.host.settings;
         let attached = self.with(id, |session| {
             if way == Way::Resumed {
@@ -216,7 +271,7 @@ impl<W: World> HubCore<W> {
             session.ending = None;
             socket.push(ServerMessage::Welcome(Welcome {
                 session: id.0,
-                resume: token.reveal(),
+                resume: token,
                 resumed: way == Way::Resumed,
                 last_command: session.core.commands.last_done(),
                 tick_hz: settings.tick_hz,
@@ -245,6 +300,50 @@ impl<W: World> HubCore<W> {
                 }
                 Ok(Link::new(Rc::clone(self), id, socket))
             }
+        }
+    }
+}
+
+/// A client that is about to get its session. When it goes before it has it, the session is left
+/// alone, whatever it was waiting for.
+struct Coming<'a, W: World> {
+    hub: &'a Rc<HubCore<W>>,
+    id: SessionId,
+}
+
+impl<'a, W: World> Coming<'a, W> {
+    fn new(hub: &'a Rc<HubCore<W>>, id: SessionId) -> Self {
+        Self { hub, id }
+    }
+
+    fn attach(self, way: Way, entry: &Entry) -> Result<(Link<W>, Way), Refusal> {
+        let (hub, id) = (self.hub, self.id);
+        // The world may have ended it while it was nobody's to log out.
+        if let Some(why) = hub
+            .with(id, |session| session.core.doomed.clone())
+            .flatten()
+        {
+            hub.host.accounts.settle(id, hub.index);
+            hub.log_out(id);
+            return Err(why);
+        }
+        hub.attach(id, way, entry).map(|link| (link, way))
+    }
+}
+
+impl<W: World> Drop for Coming<'_, W> {
+    fn drop(&mut self) {
+        let (hub, id) = (self.hub, self.id);
+        let under_way =
+            hub.entering.borrow().contains_key(&id) || hub.arriving.borrow().contains_key(&id);
+        if under_way {
+            // Whoever brings it finds that nobody waits.
+            return;
+        }
+        match hub.with(id, |session| session.socket.is_some()) {
+            Some(true) => hub.host.accounts.settle(id, hub.index),
+            Some(false) => hub.left_alone(id),
+            None => {}
         }
     }
 }

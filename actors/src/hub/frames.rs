@@ -5,7 +5,7 @@ use bytes::Bytes;
 use protocol::{ServerMessage, frame};
 use std::sync::atomic::Ordering;
 use tokio::time::Instant;
-use world_data::{SessionId, World};
+use world_data::{Note, SessionId, World};
 
 use super::HubCore;
 use crate::directory::Census;
@@ -54,6 +54,7 @@ impl<W: World> HubCore<W> {
         if tick >= self.counted.get() + u64::from(self.host.settings.tick_hz) {
             self.counted.set(tick);
             self.count_sessions();
+            self.note_acknowledged();
         }
         for id in slow {
             self.overflow(id);
@@ -61,8 +62,7 @@ impl<W: World> HubCore<W> {
         for id in over {
             self.log_out(id);
         }
-        self.drain(now);
-        self.retry_logouts();
+        self.drain();
         self.tell_regions();
     }
 
@@ -132,6 +132,19 @@ impl<W: World> HubCore<W> {
         self.door.counted(census);
     }
 
+    /// Lets the disk forget what has arrived.
+    fn note_acknowledged(&self) {
+        let mut sessions = self.sessions.borrow_mut();
+        let acked = sessions.iter_mut().filter_map(|(id, session)| {
+            Some((*id, Note::Acked(session.core.events.take_acked()?)))
+        });
+        let acked: Vec<_> = acked.collect();
+        drop(sessions);
+        if !acked.is_empty() {
+            self.host.engine.note(acked);
+        }
+    }
+
     fn count_subscriptions(&self, now: usize) {
         let before = self.subscriptions.replace(now);
         // Wrapping: the difference may be negative, the sum over all hubs never is.
@@ -140,36 +153,27 @@ impl<W: World> HubCore<W> {
             .fetch_add(now.wrapping_sub(before), Ordering::Relaxed);
     }
 
-    /// While the host drains: every session ends once it is answered, or at once.
-    fn drain(&self, _now: Instant) {
+    /// While the host drains: every socket ends once its session is answered, or at once. The
+    /// sessions are away then, and can be resumed when the server is there again.
+    fn drain(&self) {
         if !self.host.phase.draining() {
             return;
         }
         let forced = self.host.phase.forced();
         let all: Vec<SessionId> = self
             .sessions
-            .borrow_mut()
-            .iter_mut()
-            .filter(|(_, session)| forced || session.ending.is_none())
+            .borrow()
+            .iter()
+            .filter(|(_, session)| session.socket.is_some() && (forced || session.ending.is_none()))
             .map(|(id, _)| *id)
             .collect();
         for id in all {
             if forced {
                 self.end_socket(id, Some(Refusal::draining()));
-                self.log_out(id);
             } else {
-                self.end_when_answered(id, Ending::Leave(Some(Refusal::draining())));
+                self.end_when_answered(id, Ending::Part(Refusal::draining()));
             }
         }
-    }
-
-    fn retry_logouts(&self) {
-        let leaving = self.leaving.take();
-        let refused = leaving
-            .into_iter()
-            .filter_map(|(region, work)| region.offer(work).err().map(|work| (region, work)));
-        let refused: Vec<_> = refused.collect();
-        self.leaving.borrow_mut().extend(refused);
     }
 
     fn tell_regions(&self) {

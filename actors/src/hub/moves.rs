@@ -113,7 +113,7 @@ impl<W: World> HubCore<W> {
                 if fresh {
                     self.end_when_answered(session, Ending::Hand(to));
                 } else {
-                    self.hand_over(session, to, false);
+                    self.hand_over(session, to);
                 }
             }
             Request::Arrive(core) => self.arrive(*core),
@@ -122,7 +122,7 @@ impl<W: World> HubCore<W> {
     }
 
     /// Gives a session to hub `to`, which has claimed it.
-    pub(super) fn hand_over(&self, id: SessionId, to: usize, fresh: bool) {
+    pub(super) fn hand_over(&self, id: SessionId, to: usize) {
         self.host.post.route(id, to);
         // Whatever was laid down here before the route changed is the session's, and goes first.
         self.serve(self.door.door.take_in_effects());
@@ -131,14 +131,9 @@ impl<W: World> HubCore<W> {
             return;
         };
         let Session {
-            mut core,
-            mut sight,
-            ..
+            core, mut sight, ..
         } = session;
         sight.close(&mut self.slots.borrow_mut());
-        if fresh {
-            core.renew();
-        }
         if to == self.index {
             self.arrive(core);
         } else {
@@ -150,10 +145,11 @@ impl<W: World> HubCore<W> {
         let id = core.id;
         let doomed = core.doomed.clone();
         self.sessions.borrow_mut().insert(id, Session::away(core));
-        self.host.accounts.settle(id);
         match doomed {
+            // It is still on the move: it is its new client's until that has it, or has gone.
             None => self.arrived(id, Arrival::Here),
             Some(why) => {
+                self.host.accounts.settle(id, self.index);
                 self.arrived(id, Arrival::Ended(why));
                 self.log_out(id);
             }
@@ -165,9 +161,9 @@ impl<W: World> HubCore<W> {
             return;
         };
         self.serve(arriving.held);
-        if arriving.waiter.send(arrival).is_err() {
-            // Its client did not wait. The session lingers, as if it had lost its socket.
-            tracing::debug!(session = %id.0, "nobody waits for the session that arrived");
+        let here = matches!(arrival, Arrival::Here);
+        if arriving.waiter.send(arrival).is_err() && here {
+            self.left_alone(id);
         }
     }
 }
@@ -206,7 +202,7 @@ mod tests {
         let core = Core::new(shared, &host.map);
         a.sessions.borrow_mut().insert(id, Session::away(core));
         host.post.route(id, a.index);
-        host.accounts.settle(id);
+        host.accounts.settle(id, a.index);
         (host, a, b, id)
     }
 

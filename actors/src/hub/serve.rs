@@ -38,10 +38,9 @@ impl<W: World> HubCore<W> {
         let inbox = self.door.door.take_in();
         self.serve(inbox.effects);
         for id in inbox.lost {
-            self.close(
-                id,
-                Refusal::new(ErrorCode::Overloaded, "the server fell behind"),
-            );
+            let why = Refusal::new(ErrorCode::Overloaded, "the server fell behind");
+            self.entered(id, Err(why.clone()));
+            self.close(id, why);
         }
         for tick in &inbox.ticks {
             self.hear(tick);
@@ -76,7 +75,7 @@ impl<W: World> HubCore<W> {
 
     /// Serves effects, in order.
     pub(super) fn serve(&self, effects: Vec<Effect>) {
-        let (mut over, mut closed) = (Vec::new(), Vec::new());
+        let (mut over, mut closed, mut back) = (Vec::new(), Vec::new(), Vec::new());
         let mut sessions = self.sessions.borrow_mut();
         for effect in effects {
             let id = effect.session();
@@ -103,8 +102,18 @@ impl<W: World> HubCore<W> {
                     }
                 }
                 Effect::Close { message, .. } => closed.push((id, message)),
-                Effect::Resumed { .. } | Effect::Away { .. } | Effect::LoggedOut { .. } => {}
-                Effect::LoggedIn { you, .. } => self.logged_in(session, you),
+                Effect::Resumed { pass, used, .. } => {
+                    self.host.accounts.passed(id, pass, used);
+                    if used.is_none() {
+                        session.core.renew();
+                    }
+                    back.push(id);
+                }
+                Effect::Away { .. } | Effect::LoggedOut { .. } => {}
+                Effect::LoggedIn { you, .. } => {
+                    self.logged_in(session, you);
+                    back.push(id);
+                }
                 Effect::LoginFailed { fault, message, .. } => {
                     sessions.remove(&id);
                     self.host.post.forget(id);
@@ -120,6 +129,9 @@ impl<W: World> HubCore<W> {
             }
         }
         drop(sessions);
+        for id in back {
+            self.entered(id, Ok(()));
+        }
         for id in over {
             self.overflow(id);
         }
@@ -167,16 +179,6 @@ impl<W: World> HubCore<W> {
         core.enter(Shared::new(caller));
         core.watch = you.and_then(|you| self.host.engine.watch(you));
         session.away_since = Instant::now();
-        self.host.accounts.settle(core.id);
-        let result = match core.doomed.clone() {
-            None => Ok(()),
-            Some(why) => {
-                session.ending = Some(Ending::Leave(None));
-                self.answered.borrow_mut().push(core.id);
-                Err(why)
-            }
-        };
-        self.entered(core.id, result);
     }
 
     /// The control lane is full: the socket ends, the session can be resumed.
@@ -195,12 +197,29 @@ impl<W: World> HubCore<W> {
     /// Ends a session for good, and tells its client why.
     fn close(&self, id: SessionId, why: Refusal) {
         self.with(id, |session| session.core.doomed = Some(why.clone()));
-        self.end_socket(id, Some(why));
+        self.part(id, Some(why));
         self.log_out(id);
     }
 
-    /// Ends a session's socket, if it has one; the session is away from now on.
+    /// Ends a session's socket, if it has one; the session is away from now on, and the world told.
     pub(crate) fn end_socket(&self, id: SessionId, why: Option<Refusal>) {
+        self.part(id, why);
+        self.go_away(id);
+    }
+
+    /// Tells the world that a session has no socket, unless it knows.
+    pub(super) fn go_away(&self, id: SessionId) {
+        let placement = self.host.directory.placement();
+        self.with(id, |session| {
+            if session.socket.is_none() && std::mem::take(&mut session.core.present) {
+                let shared = Arc::clone(&session.core.shared);
+                session.core.say(&placement, Work::Away(shared));
+            }
+        });
+    }
+
+    /// Ends a session's socket, if it has one.
+    fn part(&self, id: SessionId, why: Option<Refusal>) {
         self.with(id, |session| {
             let Some(socket) = session.socket.take() else {
                 return;
@@ -212,7 +231,8 @@ impl<W: World> HubCore<W> {
             let last_words = why
                 .as_ref()
                 .is_none_or(|why| matches!(why.cause, Cause::Draining | Cause::ClosedByWorld));
-            // The session ends with the socket: events that were not sent yet go out first.
+            // The last that this client hears for long, or for ever: events that were not sent yet
+            // go out first.
             while last_words && let Some((n, payload)) = session.core.events.next() {
                 socket.push(ServerMessage::Event { n, payload });
             }
@@ -241,10 +261,11 @@ impl<W: World> HubCore<W> {
             };
             match self.with(id, |session| session.ending.take()).flatten() {
                 Some(Ending::Leave(why)) => {
-                    self.end_socket(id, why);
+                    self.part(id, why);
                     self.log_out(id);
                 }
-                Some(Ending::Hand(to)) => self.hand_over(id, to, true),
+                Some(Ending::Part(why)) => self.end_socket(id, Some(why)),
+                Some(Ending::Hand(to)) => self.hand_over(id, to),
                 None => {}
             }
         }
@@ -255,17 +276,14 @@ impl<W: World> HubCore<W> {
         if !self.host.accounts.leave(id) {
             return;
         }
-        self.end_socket(id, None);
+        self.part(id, None);
         let Some(mut session) = self.sessions.borrow_mut().remove(&id) else {
             return;
         };
         self.host.post.forget(id);
         let placement = self.host.directory.placement();
         let work = Work::Logout(Arc::clone(&session.core.shared));
-        if let Err(work) = session.core.hand(&placement, work) {
-            let region = Arc::clone(session.core.region(&placement));
-            self.leaving.borrow_mut().push((region, work));
-        }
+        session.core.say(&placement, work);
     }
 
     /// The gateway has let go of a socket.

@@ -12,7 +12,7 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use parking_lot::Mutex;
 use tokio::time::Instant;
 use world_data::{
-    Asked, Call, Caller, Class, Done, Effect, EffectSink, Fault, Outcome, Payload, SessionId, Task,
+    Asked, Call, Caller, Class, Done, Effect, Fault, Outcome, Payload, SessionId, Stop, Task,
     Worker, World,
 };
 
@@ -46,7 +46,7 @@ pub(crate) type Slot<W> = Mutex<Option<(u64, <W as World>::Input)>>;
 pub(crate) enum Work<W: World> {
     /// A session comes.
     Login(Arc<Shared>),
-    /// A session's client is back; what its pass was given for.
+    /// A session's client is back.
     Resume {
         /// Whose.
         shared: Arc<Shared>,
@@ -144,12 +144,18 @@ impl<W: World> Work<W> {
                     used,
                 };
                 let resume = |task: &mut Task<'_>| host.world.resume(task, &shared.caller);
-                say(host, worker, (&shared, "resume"), told, resume);
+                say(host, worker, (&shared, "resume"), &told, resume);
             }
             Self::Away(shared) => {
                 let session = shared.caller.session;
                 let away = |task: &mut Task<'_>| host.world.away(task, &shared.caller);
-                say(host, worker, (&shared, "away"), Effect::Away { session }, away);
+                say(
+                    host,
+                    worker,
+                    (&shared, "away"),
+                    &Effect::Away { session },
+                    away,
+                );
             }
             Self::Logout(shared) => logout(host, worker, &shared),
             Self::Command {
@@ -205,7 +211,7 @@ fn logout<W: World>(host: &Host<W>, worker: &mut Worker, shared: &Shared) {
     let _owed = Otherwise::new(|| host.accounts.gone(session));
     let logout = |task: &mut Task<'_>| host.world.logout(task, &shared.caller);
     let told = Effect::LoggedOut { session };
-    say(host, worker, (shared, "logout"), told, logout);
+    say(host, worker, (shared, "logout"), &told, logout);
 }
 
 /// Says something of a session to the world. However its task ends, `told` is true then, and stands
@@ -214,16 +220,19 @@ fn say<W: World>(
     host: &Host<W>,
     worker: &mut Worker,
     (shared, kind): (&Shared, &'static str),
-    told: Effect,
+    told: &Effect,
     task: impl FnMut(&mut Task<'_>) -> Result<(), Stop>,
 ) {
     let _count = Count(&shared.executed);
     let owed = Otherwise::new(|| host.engine.tell(told.clone()));
-    let call = call(kind, Class::Durable, &Asked::plain(&shared.caller));
-    worker.execute(call, task, |_| {
-        owed.done.set(true);
-        Some(told.clone())
-    });
+    worker.execute(
+        call(kind, Class::Durable, &Asked::plain(&shared.caller)),
+        task,
+        |_| {
+            owed.done.set(true);
+            Some(told.clone())
+        },
+    );
 }
 
 fn command<W: World>(

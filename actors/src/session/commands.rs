@@ -57,7 +57,11 @@ impl Commands {
         let mut next = done;
         for (seq, outcome) in outcomes.into_iter().rev() {
             if seq != next {
-                tracing::warn!(seq, next, "an outcome is missing; those before it are left out");
+                tracing::warn!(
+                    seq,
+                    next,
+                    "an outcome is missing; those before it are left out"
+                );
                 break;
             }
             let outcome = Some(outcome);

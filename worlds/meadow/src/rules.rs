@@ -49,21 +49,11 @@ impl World for Meadow {
         genesis::make(self, task)
     }
 
-    /// Whoever was playing when the server was killed is not here any more.
-    fn begin(&self, task: &mut Task<'_>) -> Result<(), Stop> {
-        for (name, id) in task.names("playing", None, usize::MAX)? {
-            leave(task, Ref::new(id))?;
-            task.unbind(&name)?;
-        }
-        Ok(())
-    }
-
     /// A player comes back where he left, or, the first time, appears near a village: the one that his
     /// name asks for, as `ann@Larkfield` does.
     fn login(&self, task: &mut Task<'_>, who: &Caller) -> Result<Option<ObjectId>, Stop> {
         let account = format!("player/{}", who.name);
         if let Some(id) = task.lookup(&account)? {
-            task.bind(&playing(id), id)?;
             task.update(Ref::<Player>::new(id), |player| {
                 player.session = Some(who.session);
                 player.target = None;
@@ -80,19 +70,29 @@ impl World for Meadow {
         };
         let id = task.create_at(player, at)?.id();
         task.bind(&account, id)?;
-        task.bind(&playing(id), id)?;
         Ok(Some(id))
+    }
+
+    /// Whoever can't see the meadow stops walking in it.
+    fn away(&self, task: &mut Task<'_>, who: &Caller) -> Result<(), Stop> {
+        task.update(you(who)?, |player| {
+            player.target = None;
+            Ok(())
+        })
     }
 
     /// The body stays where it is, unseen, with its purse.
     fn logout(&self, task: &mut Task<'_>, who: &Caller) -> Result<(), Stop> {
         let you = you(who)?;
-        // A later session of the same account may be playing by now.
-        if task.get(you)?.session == Some(who.session) {
-            leave(task, you)?;
-            task.unbind(&playing(you.id()))?;
+        // Run again from a dead letter: a later session of the same account may be playing by now.
+        if task.get(you)?.session != Some(who.session) {
+            return Ok(());
         }
-        Ok(())
+        task.update(you, |player| {
+            player.session = None;
+            player.target = None;
+            Ok(())
+        })
     }
 
     fn command(&self, task: &mut Task<'_>, who: &Caller, command: &Command) -> Result<Reply, Stop> {
@@ -171,20 +171,6 @@ impl World for Meadow {
         }
         entity.get::<Wolf>().map(|_| View::Wolf)
     }
-}
-
-/// The name under which a player is found while he plays: by number, since an account's name may
-/// hold a `/`, and `names` shows one directory only.
-fn playing(id: ObjectId) -> String {
-    format!("playing/{}", id.raw())
-}
-
-fn leave(task: &mut Task<'_>, player: Ref<Player>) -> Result<(), Stop> {
-    task.update(player, |player| {
-        player.session = None;
-        player.target = None;
-        Ok(())
-    })
 }
 
 /// The player that a session plays: `login` gave every session one.

@@ -13,6 +13,8 @@
 mod guest;
 #[path = "../../../tests/crash/host.rs"]
 mod host;
+#[path = "crash/returns.rs"]
+mod returns;
 
 use std::time::Duration;
 

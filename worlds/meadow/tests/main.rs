@@ -3,6 +3,5 @@
 
 mod invariants;
 mod page;
-mod restart;
 mod rules;
 mod stage;

@@ -175,22 +175,21 @@ fn who_comes_back_is_where_and_as_rich_as_he_was() {
 }
 
 #[test]
-fn after_a_crash_nobody_is_left_standing() {
+fn who_loses_touch_stands_still_until_the_client_is_back_or_the_time_is_over() {
     check(
         r#"
         ann at 100 100
-        a/b at 101 100
-        coin c of 4 at 100 100
-        ann {"pick": @c}   -> {"gold":4}
-        census             -> {"gold":4,"players":2}
-        restart
-        census             -> {"gold":4,"players":0}
-        near ann           -> []
-        a/b enters
-        near ann           -> [{"k":"player","name":"a/b"}]
-        census             -> {"gold":4,"players":1}
-        restart
-        census             -> {"gold":4,"players":0}
+        bob at 101 100
+        ann steers {"go": [200, 100]}
+        wait 1
+        ann loses-touch
+        wait 1
+        ann "me"           -> {"at":[106.0,100.0],"gold":0,"id":@ann,"mushrooms":0,"name":"ann"}
+        near bob           -> [{"k":"player","name":"ann"},{"k":"player","name":"bob"}]
+        census             -> {"gold":0,"players":2}
+        ann leaves
+        near bob           -> [{"k":"player","name":"bob"}]
+        census             -> {"gold":0,"players":1}
         "#,
     );
 }

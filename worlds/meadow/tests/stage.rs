@@ -14,7 +14,7 @@
 //! | `ann hears` | the events since she last listened |
 //! | `wait 2` | seconds pass, 20 ticks each |
 //! | `near ann` | what can be seen within 20 m of her |
-//! | `restart` | what a start of the server after a crash does: all sessions are gone |
+//! | `ann loses-touch` | her client is away for now |
 //! | `census` | asks for the census, as nobody's command |
 //!
 //! Nothing behind `->`, or no `->` at all, means `ok`.
@@ -129,7 +129,7 @@ impl Stage {
         let words: Vec<&str> = action.split_whitespace().collect();
         match words[..] {
             ["census"] => self.census(),
-            ["restart"] => self.restart(),
+            [who, "loses-touch"] => self.lose_touch(who),
             ["wait", seconds] => self.wait(seconds.parse().unwrap()),
             ["coin", name, "of", gold, "at", x, y] => {
                 let gold = gold.parse().unwrap();
@@ -199,9 +199,9 @@ impl Stage {
         outcome(self.task(|world, task| world.logout(task, &caller)))
     }
 
-    fn restart(&mut self) -> String {
-        self.callers.clear();
-        outcome(self.task(World::begin))
+    fn lose_touch(&mut self, who: &str) -> String {
+        let caller = self.callers[who].clone();
+        outcome(self.task(|world, task| world.away(task, &caller)))
     }
 
     fn hear(&mut self, who: &str) -> String {

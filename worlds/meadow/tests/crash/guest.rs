@@ -34,7 +34,7 @@ async fn connect(url: &str, name: String) -> Socket {
 }
 
 /// Asks one thing and waits for its outcome.
-async fn ask(socket: &mut Socket, command: Command) -> Outcome<Value> {
+pub(crate) async fn ask(socket: &mut Socket, command: Command) -> Outcome<Value> {
     socket.command(&command).await.unwrap();
     loop {
         if let Update::Reply { outcome, .. } = socket.next().await.unwrap() {
