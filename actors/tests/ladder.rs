@@ -92,9 +92,7 @@ impl Load {
     /// Too much, until the hub has come to `rung`; then too little to go on and too much to go back.
     async fn until(&self, rung: &str, host: &Host, client: &mut Client) {
         self.set(Self::TURN);
-        client
-            .until(|_| self::rung(host) == rung)
-            .await;
+        client.until(|_| self::rung(host) == rung).await;
         self.set(Self::TURN * 11 / 20);
     }
 }
