@@ -5,6 +5,8 @@
 //!
 //! Invariant: a body panics if and only if a promise is broken.
 
+mod diary;
 pub mod protocol;
+pub mod session;
 pub mod store;
 pub mod websocket;

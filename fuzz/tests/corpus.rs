@@ -4,7 +4,7 @@
 
 use std::path::{Path, PathBuf};
 
-use brightstar_fuzz::{protocol, store, websocket};
+use brightstar_fuzz::{protocol, session, store, websocket};
 
 /// Random changes tried on each seed.
 const CHANGES: u32 = 40;
@@ -57,4 +57,9 @@ fn no_bytes_break_the_framing() {
 #[test]
 fn no_bytes_in_its_folder_break_a_world() {
     walk("store", 2, store::run);
+}
+
+#[test]
+fn no_sequence_of_messages_and_sockets_breaks_a_session() {
+    walk("session", CHANGES, session::run);
 }
