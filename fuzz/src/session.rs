@@ -257,9 +257,8 @@ impl Player {
             None => format!("{}{value}", &self.token[1..]),
         };
         let entry = entry(None, Some(&token), self.codec);
-        let refusal = match enter(&self.hub, entry, self.codec).await {
-            Err(refusal) => refusal,
-            Ok(_) => panic!("{token} lets somebody in"),
+        let Err(refusal) = enter(&self.hub, entry, self.codec).await else {
+            panic!("{token} lets somebody in");
         };
         assert_eq!(refusal.code, ErrorCode::BadLogin);
     }
@@ -331,7 +330,7 @@ impl Player {
         loop {
             match self.next().await {
                 Next::Closed(code) => return assert_eq!(code, why),
-                other => self.pass(other),
+                other @ Next::Message(_) => self.pass(other),
             }
         }
     }
