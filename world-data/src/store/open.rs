@@ -11,6 +11,7 @@ use std::collections::BTreeSet;
 use std::fs::{self, File, TryLockError};
 use std::path::Path;
 use std::sync::atomic::AtomicU64;
+use std::time::Duration;
 
 use heed::types::Bytes;
 use heed::{CommitOrAbort, Env, EnvFlags, EnvOpenOptions, RoTxn, WithoutTls};
@@ -27,6 +28,10 @@ const STORE: &str = "store";
 /// A store that is being made; whatever a crash left of it is of no use.
 const UNFINISHED: &str = "store.new";
 const LOCK: &str = "lock";
+/// A lock that is taken is tried again, so often and after such a pause: whoever has just stopped, or
+/// has forked and not yet become another program, holds it a moment longer.
+const LOCK_TRIES: u32 = 50;
+const LOCK_PAUSE: Duration = Duration::from_millis(20);
 const JOURNAL: &str = "journal";
 const TABLES: [&str; 8] = [
     "meta", "rows", "where", "names", "dead", "sessions", "outcomes", "events",
@@ -140,14 +145,18 @@ fn lock(dir: &Path) -> Result<File> {
         .write(true)
         .open(&path);
     let file = file.map_err(|e| fault(dir, e))?;
-    match file.try_lock() {
-        Ok(()) => Ok(file),
-        Err(TryLockError::WouldBlock) => {
-            let what = "another process has it open. Stop that one first, or choose another folder";
-            Err(fault(dir, what))
+    for patience in (0..LOCK_TRIES).rev() {
+        match file.try_lock() {
+            Ok(()) => return Ok(file),
+            Err(TryLockError::WouldBlock) if patience > 0 => std::thread::sleep(LOCK_PAUSE),
+            Err(TryLockError::WouldBlock) => break,
+            Err(TryLockError::Error(error)) => {
+                return Err(fault(dir, format!("it can't be locked: {error}")));
+            }
         }
-        Err(TryLockError::Error(error)) => Err(fault(dir, format!("it can't be locked: {error}"))),
     }
+    let what = "another process has it open. Stop that one first, or choose another folder";
+    Err(fault(dir, what))
 }
 
 fn options(store_bytes: usize) -> EnvOpenOptions<WithoutTls> {
