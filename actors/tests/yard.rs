@@ -407,9 +407,8 @@ pub(crate) fn cm(metres: f32) -> u64 {
 /// A host with a yard.
 pub(crate) struct Host {
     pub(crate) runtime: Runtime<Yard>,
-    engine: Engine,
-    pub(crate) yard: Arc<Yard>,
     pub(crate) engine: Engine,
+    pub(crate) yard: Arc<Yard>,
 }
 
 pub(crate) fn settings() -> Settings {
