@@ -58,6 +58,7 @@ impl World for Field {
     type Command = Command;
     type Reply = Reply;
     type Input = Input;
+    type Job = ();
     type View = String;
 
     fn map(&self) -> Map {

@@ -32,7 +32,7 @@ const USAGE: u8 = 2;
 /// # struct Meadow;
 /// # impl World for Meadow {
 /// #     const NAME: &'static str = "meadow";
-/// #     type Command = (); type Reply = (); type Input = (); type View = ();
+/// #     type Command = (); type Reply = (); type Input = (); type Job = (); type View = ();
 /// #     fn map(&self) -> Map { Map::square(512.0) }
 /// #     fn kinds(&self) -> Kinds { Kinds::new() }
 /// #     fn genesis(&self, _: &mut Task<'_>) -> Result<(), Stop> { Ok(()) }
@@ -60,7 +60,7 @@ pub fn run<W: World>(world: W) -> ExitCode {
 /// # struct Ledger(u64);
 /// # impl World for Ledger {
 /// #     const NAME: &'static str = "ledger";
-/// #     type Command = (); type Reply = (); type Input = (); type View = ();
+/// #     type Command = (); type Reply = (); type Input = (); type Job = (); type View = ();
 /// #     fn map(&self) -> Map { Map::shards_only(64) }
 /// #     fn kinds(&self) -> Kinds { Kinds::new() }
 /// #     fn genesis(&self, _: &mut Task<'_>) -> Result<(), Stop> { Ok(()) }

@@ -190,6 +190,7 @@ impl World for BrokenField {
     type Command = String;
     type Reply = ();
     type Input = ();
+    type Job = ();
     type View = ();
 
     fn map(&self) -> Map {

@@ -9,6 +9,7 @@ mod beat;
 mod change;
 mod figures;
 mod handle;
+mod jobs;
 mod strides;
 mod todo;
 mod tracks;
@@ -140,6 +141,7 @@ impl<W: World> Region<W> {
             }
         }
         drop(worker);
+        let more = self.run_jobs() || more;
         self.handle.end_batch(more);
         self.handle.figures.busy(Part::Tasks, begun.elapsed());
     }

@@ -125,6 +125,19 @@ impl<W: World> Supervisor<W> {
         }
     }
 
+    /// Tells regions whose jobs are due. They are due when the clock says so, so nothing that looks
+    /// at more than the clock would find them sooner.
+    fn call_for_jobs(&self) {
+        let due = self.host.engine.due();
+        if due.is_empty() {
+            return;
+        }
+        let placement = self.host.directory.placement();
+        for region in due.iter().filter_map(|id| placement.find(*id)) {
+            region.call_for_jobs();
+        }
+    }
+
     fn measure(&mut self) {
         let now = Instant::now();
         let elapsed = (now - self.measured).as_secs_f64();
@@ -231,6 +244,7 @@ impl<W: World> Actor for Supervisor<W> {
 impl<W: World> StreamHandler<SetClock> for Supervisor<W> {
     fn handle(&mut self, _: SetClock, ctx: &mut Self::Context) {
         clock::set(self.host.engine.clock());
+        self.call_for_jobs();
         if self.host.phase.stopped() {
             ctx.stop();
         }

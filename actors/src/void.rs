@@ -19,6 +19,7 @@ impl World for Void {
     type Command = ();
     type Reply = ();
     type Input = ();
+    type Job = ();
     type View = ();
 
     fn map(&self) -> Map {

@@ -16,7 +16,7 @@ use crate::yard::{Command, Host, Input, METRES, Yard, run, settings, until};
 /// Changes that a storm makes at least.
 const CHANGES: u64 = 120;
 
-fn by_hand() -> Settings {
+pub(crate) fn by_hand() -> Settings {
     Settings {
         supervisor: SupervisorMode::Off,
         inputs_per_second: 10_000,
@@ -35,15 +35,15 @@ async fn with_bugs() -> Host {
 
 /// What became of a storm's orders.
 #[derive(Debug, Default)]
-struct Storm {
-    made: Cell<u64>,
+pub(crate) struct Storm {
+    pub(crate) made: Cell<u64>,
     refused: Cell<u64>,
-    over: Cell<bool>,
+    pub(crate) over: Cell<bool>,
 }
 
 /// Orders changes at random, one after the other, until told to stop. There stay between 4 and 40
 /// regions.
-async fn storm(runtime: Runtime<Yard>, storm: Rc<Storm>) {
+pub(crate) async fn storm(runtime: Runtime<Yard>, storm: Rc<Storm>) {
     let mut rng = Rng::with_seed(7);
     while !storm.over.get() {
         let regions = runtime.status().regions;

@@ -11,6 +11,7 @@ mod changes;
 mod client;
 mod commands;
 mod interest;
+mod jobs;
 mod ladder;
 mod regions;
 mod restarts;

@@ -11,8 +11,8 @@ use actors::{Post, Runtime, Settings};
 use parking_lot::{Condvar, Mutex};
 use serde::{Deserialize, Serialize};
 use world_data::{
-    Call, Caller, Class, Done, Engine, Entity, Kinds, Map, Object, ObjectId, OpenError, Options,
-    Payload, Point, Ref, Step, Stop, Task, Tick, World,
+    Call, Caller, Class, Done, Engine, Entity, JobId, Kinds, Map, Object, ObjectId, OpenError,
+    Options, Payload, Point, Ref, SessionId, Step, Stop, Task, Tick, World,
 };
 
 pub(crate) const METRES: f64 = 256.0;
@@ -131,6 +131,19 @@ pub(crate) enum Command {
     Leave,
     /// All entities that can be seen: id, x and y in centimetres.
     Census,
+    /// Logs a value so many milliseconds later.
+    LogLater(u64, u64),
+    /// Has a thing that stands nowhere tell the time, every so many milliseconds.
+    Tick(u64),
+}
+
+/// What is left for later.
+#[derive(Debug, Clone, Serialize, Deserialize)]
+pub(crate) enum Job {
+    /// The walker logs it.
+    Log(u64),
+    /// Tells a session the time.
+    Tell(SessionId),
 }
 
 #[derive(Debug, Clone, Serialize, Deserialize)]
@@ -175,6 +188,7 @@ impl World for Yard {
     type Command = Command;
     type Reply = Vec<u64>;
     type Input = Input;
+    type Job = Job;
     type View = String;
 
     fn map(&self) -> Map {
@@ -295,6 +309,17 @@ impl World for Yard {
                 task.close(who.session, "as you wish");
                 Ok(Vec::new())
             }
+            Command::LogLater(delay, value) => {
+                let delay = Duration::from_millis(*delay);
+                task.after(me, delay, &Job::Log(*value))?;
+                Ok(Vec::new())
+            }
+            Command::Tick(period) => {
+                let clock = task.create(Walker::default())?;
+                let period = Duration::from_millis(*period);
+                task.every(clock, period, &Job::Tell(who.session))?;
+                Ok(vec![task.now()])
+            }
             Command::Census => {
                 let mut all = Vec::new();
                 task.nearby(Point::new(METRES / 2.0, METRES / 2.0), METRES, |entity| {
@@ -314,6 +339,20 @@ impl World for Yard {
             walker.log.push(*value);
             Ok(())
         })
+    }
+
+    fn job(&self, task: &mut Task<'_>, this: JobId, job: &Job) -> Result<(), Stop> {
+        match job {
+            Job::Log(value) => task.update(Ref::<Walker>::new(this.of()), |walker| {
+                walker.log.push(*value);
+                Ok(())
+            }),
+            Job::Tell(session) => {
+                let now = task.now();
+                task.send(*session, Payload::new(now));
+                Ok(())
+            }
+        }
     }
 
     fn tick(&self, tick: &Tick<'_>, entity: Entity<'_>) -> Step {
@@ -368,7 +407,7 @@ pub(crate) fn cm(metres: f32) -> u64 {
 /// A host with a yard.
 pub(crate) struct Host {
     pub(crate) runtime: Runtime<Yard>,
-    engine: Engine,
+    pub(crate) engine: Engine,
     pub(crate) yard: Arc<Yard>,
 }
 

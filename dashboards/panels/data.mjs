@@ -1,4 +1,4 @@
-// Lives here: the data dashboard: epochs, journal, checkpoints, store and memory.
+// Lives here: the data dashboard: epochs, journal, checkpoints, store, memory and jobs.
 // Not here: what the tasks were about (`overview.mjs`, `regions.mjs`).
 
 import { dashboard, heatmap, lines, mean, of, percentiles, rate, row, stat, sum } from "./grafana.mjs";
@@ -160,9 +160,32 @@ const memory = row(
   }),
 );
 
+const jobs = row(
+  "Jobs",
+  lines("Jobs waiting", {
+    description: "Jobs that wait for their time. They cost memory (see engine.job_bytes) and nothing else.",
+    queries: [[sum(of("brightstar_jobs_pending"), "instance"), "{{instance}}"]],
+  }),
+  lines("Turns", {
+    description: "Turns of jobs per second, by how they ended; and turns of periodic jobs that were left out because the server was down or too busy.",
+    unit: "ops",
+    colors: { failed: "red", timeout: "red", "left out": "orange" },
+    queries: [
+      [sum(rate("brightstar_tasks_total", 'kind="job"'), "outcome"), "{{outcome}}"],
+      [sum(rate("brightstar_job_turns_missed_total")), "left out"],
+    ],
+  }),
+  lines("Lateness of jobs", {
+    description: "How late turns began. The clock itself moves every 5 ms.",
+    unit: "s",
+    steps: [["transparent"], ["red", 1]],
+    queries: percentiles("brightstar_job_late_seconds"),
+  }),
+);
+
 export default dashboard({
   uid: "brightstar-data",
   title: "Brightstar / Data",
-  description: "Epochs, journal, checkpoints, store and memory.",
-  rows: [now, epochs, journal, store, memory],
+  description: "Epochs, journal, checkpoints, store, memory and jobs.",
+  rows: [now, epochs, journal, store, memory, jobs],
 });

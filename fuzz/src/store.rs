@@ -38,6 +38,7 @@ impl World for Attic {
     type Command = ();
     type Reply = ();
     type Input = ();
+    type Job = ();
     type View = ();
 
     fn map(&self) -> Map {

@@ -25,6 +25,7 @@ impl Config {
             task_limits: self.task_limits(),
             events_kept: self.sessions.events_kept,
             parallel_from: engine.parallel_from,
+            job_bytes: engine.job_bytes,
             seed: engine.seed,
             start_ms,
             // The process ends: what is in memory is no longer known to be true.
@@ -41,6 +42,7 @@ impl Config {
             ("login", tasks.login_budget_ms, tasks.login_attempts),
             ("logout", tasks.logout_budget_ms, tasks.logout_attempts),
             ("tick", tasks.tick_budget_ms, tasks.tick_attempts),
+            ("job", tasks.job_budget_ms, tasks.job_attempts),
         ];
         let own = kinds.into_iter().filter(|kind| (kind.1, kind.2) != (0, 0));
         own.map(|(kind, budget_ms, attempts)| {

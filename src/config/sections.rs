@@ -51,6 +51,9 @@ section! {
         /// Work of a region's tick from which on it is computed by several threads: 1 for each
         /// object, 4 for each cell that one looks into.
         parallel_from: usize = 8_192, in 1..=1_000_000_000;
+        /// Bytes of memory that waiting jobs may take: 256 for each and what the world says in them.
+        /// Above, further ones are refused.
+        job_bytes: usize = 256 << 20, in 4_096..=68_719_476_736;
         /// Seeds the world's random numbers.
         seed: u64 = 0, in 0..=i64::MAX;
     }
@@ -81,6 +84,10 @@ section! {
         tick_budget_ms: u64 = 0, in 0..=60_000;
         /// Runs of that.
         tick_attempts: u32 = 0, in 0..=10_000;
+        /// Milliseconds for the turn of a job.
+        job_budget_ms: u64 = 0, in 0..=60_000;
+        /// Runs of that.
+        job_attempts: u32 = 0, in 0..=10_000;
     }
 }
 

@@ -123,7 +123,7 @@ const STAGES: &[Label] = &[label("stage", &["commit", "durable"])];
 const KIND: Label = label(
     "kind",
     &[
-        "login", "resume", "away", "logout", "command", "input", "tick", "genesis",
+        "login", "resume", "away", "logout", "command", "input", "tick", "job", "genesis",
     ],
 );
 const TASKS: &[Label] = &[KIND];
@@ -183,6 +183,9 @@ pub const ALL: &[Metric] = &[
     metric("brightstar_dead_letters", Gauge, Unit::Count, &[], "dead letters in the store"),
     metric("brightstar_dead_letters_dropped_total", Counter, Unit::Count, &[], "dead letters that newer ones pushed out of the store"),
     metric("brightstar_dead_letters_replayed_total", Counter, Unit::Count, REPLAYS, "dead letters run again by an operator"),
+    metric("brightstar_jobs_pending", Gauge, Unit::Count, &[], "jobs that wait for their time"),
+    metric("brightstar_job_late_seconds", Histogram, Unit::Seconds, &[], "how late a job's turn began"),
+    metric("brightstar_job_turns_missed_total", Counter, Unit::Count, &[], "turns of periodic jobs left out because the server was down or too busy"),
     metric("brightstar_epochs_total", Counter, Unit::Count, &[], "epochs made durable"),
     metric("brightstar_epoch_tasks", Histogram, Unit::Count, &[], "effects per epoch"),
     metric("brightstar_epoch_bytes", Histogram, Unit::Bytes, &[], "journal record size"),

@@ -81,6 +81,7 @@ impl World for Yard {
     type Command = Command;
     type Reply = serde_json::Value;
     type Input = Input;
+    type Job = ();
     type View = View;
 
     fn map(&self) -> Map {

@@ -9,6 +9,7 @@ use std::collections::{BTreeMap, VecDeque};
 use rustc_hash::FxHashMap;
 
 use crate::effect::SessionId;
+use crate::job::JobId;
 use crate::line::Home;
 use crate::object::ObjectId;
 use crate::record::{Change, changes};
@@ -28,6 +29,8 @@ pub(crate) struct Batch<'a> {
     pub(crate) dead: BTreeMap<u64, &'a [u8]>,
     /// By session.
     pub(crate) sessions: FxHashMap<SessionId, SessionEdit<'a>>,
+    /// By name: its row, or `None` when it waits no more.
+    pub(crate) jobs: FxHashMap<JobId, Option<&'a [u8]>>,
     bytes: usize,
 }
 
@@ -84,6 +87,12 @@ impl<'a> Batch<'a> {
                     n,
                     payload,
                 } => self.edit(session).events.push_back((n, payload)),
+                Change::Job { id, row } => {
+                    self.jobs.insert(id, Some(row));
+                }
+                Change::Drop { id } => {
+                    self.jobs.insert(id, None);
+                }
             }
         }
         Ok(())
@@ -100,7 +109,8 @@ impl<'a> Batch<'a> {
 
     /// Rows that applying the batch writes or deletes.
     pub(crate) fn len(&self) -> usize {
-        self.rows.len() + self.names.len() + self.meta.len() + self.dead.len() + self.sessions.len()
+        let kept = self.sessions.len() + self.jobs.len();
+        self.rows.len() + self.names.len() + self.meta.len() + self.dead.len() + kept
     }
 }
 

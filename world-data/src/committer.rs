@@ -12,7 +12,7 @@ use std::time::Duration;
 use crate::journal::{FRAME_HEAD, Journal};
 use crate::lane::{Entry, Numbered, Set};
 use crate::line::Map;
-use crate::record::{Change, write_effect, write_fact, write_put};
+use crate::record::{Change, write_effect, write_fact, write_job, write_put};
 use crate::shared::Shared;
 
 /// How often an idle committer looks for old lazy writes.
@@ -93,6 +93,8 @@ impl Committer {
             self.shared.metrics.objects.set(live as f64);
             let homes = self.shared.homes.load(Ordering::Relaxed);
             self.shared.metrics.homes.set(homes as f64);
+            let jobs = self.shared.jobs.number.load(Ordering::Relaxed);
+            self.shared.metrics.jobs_pending.set(jobs as f64);
         }
     }
 
@@ -253,6 +255,8 @@ fn encode_entry(map: &Map, entry: &Entry, record: &mut Vec<u8>) -> Result<(), St
             .write(record);
         }
         Entry::Session { session, fact } => write_fact(record, *session, fact),
+        Entry::Job { id, job: Some(job) } => write_job(record, *id, job),
+        Entry::Job { id, job: None } => Change::Drop { id: *id }.write(record),
         Entry::Void => {}
     }
     Ok(())

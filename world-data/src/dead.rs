@@ -15,8 +15,9 @@ use serde::{Deserialize, Serialize};
 
 use crate::effect::Fault;
 use crate::engine::{Call, Class, Done, Engine};
+use crate::job::{JobId, MAX_JOB_BYTES};
 use crate::lane::Entry;
-use crate::origin::Asked;
+use crate::origin::{Asked, From, Words};
 use crate::shared::Shared;
 use crate::task::{Stop, Task};
 use crate::tree::readable_json;
@@ -27,6 +28,10 @@ use crate::world::{Caller, World};
 pub const MAX_DEAD_LETTERS: usize = 10_000;
 /// The most bytes of a payload that a letter keeps; a longer one is not kept at all.
 pub const PAYLOAD_LIMIT: usize = 16 << 10;
+const _: () = assert!(
+    MAX_JOB_BYTES <= PAYLOAD_LIMIT,
+    "a job's letter keeps it whole"
+);
 /// The most bytes of a cause that a letter keeps: a panic may say anything.
 const CAUSE_LIMIT: usize = 4 << 10;
 /// The most bytes of an origin that a letter keeps.
@@ -38,12 +43,14 @@ const ORIGIN_LIMIT: usize = 1 << 10;
 pub struct DeadLetter {
     /// Its number: letters are numbered as they come, from 1 on.
     pub number: u64,
-    /// The kind of task: `command`, `input` ...
+    /// The kind of task: `command`, `input`, `job` ...
     pub kind: String,
     /// Where it came from, in words.
     pub origin: String,
-    /// Who asked for it.
+    /// Who asked for it; `None`: a job.
     pub caller: Option<Caller>,
+    /// The job whose turn it was.
+    pub job: Option<JobId>,
     /// The number of the command or input.
     pub seq: u64,
     /// How it ended, the last time.
@@ -99,9 +106,16 @@ impl DeadLetter {
 
     /// Keeps what a task was asked.
     fn keep(&mut self, asked: &Asked<'_>) {
-        self.caller = Some(asked.caller.clone());
-        self.seq = asked.seq;
-        let Some(payload) = asked.payload else { return };
+        match asked.from {
+            From::Session(caller, seq) => (self.caller, self.seq) = (Some(caller.clone()), seq),
+            From::Job(job) => self.job = Some(job),
+        }
+        let payload = match asked.payload {
+            Words::None => return,
+            Words::Value(payload) => payload,
+            // No longer than a payload may be.
+            Words::Packed(packed) => return self.payload = Some(packed.to_vec()),
+        };
         let mut room = Room(Vec::new());
         let mut packer = rmp_serde::Serializer::new(&mut room).with_struct_map();
         match erased_serde::serialize(payload, &mut packer) {
@@ -210,17 +224,21 @@ pub enum DeadError {
 
 /// What a letter asks for, in the world's own types.
 enum Request<W: World> {
-    Command(W::Command),
-    Input(W::Input),
-    Logout,
+    Command(Caller, W::Command),
+    Input(Caller, W::Input),
+    Logout(Caller),
+    Job(JobId, W::Job),
 }
 
 impl<W: World> Request<W> {
     fn of(letter: &DeadLetter) -> Result<Self, String> {
+        let nobody = || "nobody asked for it".to_owned();
+        let caller = || letter.caller.clone().ok_or_else(nobody);
         match letter.kind.as_str() {
-            "command" => unpack(letter).map(Self::Command),
-            "input" => unpack(letter).map(Self::Input),
-            "logout" => Ok(Self::Logout),
+            "command" => unpack(letter).and_then(|what| Ok(Self::Command(caller()?, what))),
+            "input" => unpack(letter).and_then(|what| Ok(Self::Input(caller()?, what))),
+            "logout" => caller().map(Self::Logout),
+            "job" => Ok(Self::Job(letter.job.ok_or_else(nobody)?, unpack(letter)?)),
             "login" => Err("its client was refused then, and may have logged in since".to_owned()),
             kind => Err(format!("a task of kind {kind} is none that was asked for")),
         }
@@ -317,10 +335,7 @@ impl Engine {
         let letter = self.dead_letter(number)?;
         let not = |why| DeadError::NotReplayable(number, why);
         let request = Request::<W>::of(&letter).map_err(not)?;
-        let Some(caller) = letter.caller.clone() else {
-            return Err(not("nobody asked for it".to_owned()));
-        };
-        let done = run(&mut self.worker(), world, &caller, &request, letter);
+        let done = run(&mut self.worker(), world, &request, letter);
         self.settled()?;
         let outcome = match &done {
             Replayed::Done(_) => "done",
@@ -334,29 +349,31 @@ impl Engine {
 fn run<W: World>(
     worker: &mut Worker,
     world: &W,
-    caller: &Caller,
     request: &Request<W>,
     letter: DeadLetter,
 ) -> Replayed {
-    let (kind, class) = match request {
-        Request::Command(_) => ("command", Class::Durable),
-        Request::Input(_) => ("input", Class::Durable),
-        Request::Logout => ("logout", Class::Durable),
+    let kind = match request {
+        Request::Command(..) => "command",
+        Request::Input(..) => "input",
+        Request::Logout(_) => "logout",
+        Request::Job(..) => "job",
     };
     let origin = format!("dead letter {}: {}", letter.number, letter.origin);
     let call = Call {
         kind,
-        class,
+        class: Class::Durable,
         origin: &origin,
     };
+    let done = |()| "null".to_owned();
     let body = |task: &mut Task<'_>| -> Result<String, Stop> {
         match request {
-            Request::Command(command) => {
+            Request::Command(caller, command) => {
                 let reply = world.command(task, caller, command)?;
                 Ok(serde_json::to_string(&reply).unwrap_or_else(|_| "null".to_owned()))
             }
-            Request::Input(input) => world.input(task, caller, input).map(|()| "null".to_owned()),
-            Request::Logout => world.logout(task, caller).map(|()| "null".to_owned()),
+            Request::Input(caller, input) => world.input(task, caller, input).map(done),
+            Request::Logout(caller) => world.logout(task, caller).map(done),
+            Request::Job(this, job) => world.job(task, *this, job).map(done),
         }
     };
     let mut replayed = None;

@@ -70,6 +70,9 @@ pub struct Options {
     /// Work of a region's tick from which on it is computed by several threads: 1 for each object,
     /// 4 for each cell that one looks into.
     pub parallel_from: usize,
+    /// Memory that waiting jobs may take, in bytes, their own words and 256 for each; above,
+    /// further ones are refused.
+    pub job_bytes: usize,
     /// Seeds all random numbers.
     pub seed: u64,
     /// What the clock says at first, in milliseconds since the Unix epoch.
@@ -103,6 +106,7 @@ impl Default for Options {
             task_limits: Vec::new(),
             events_kept: 1024,
             parallel_from: PARALLEL_FROM,
+            job_bytes: 256 << 20,
             seed: 0,
             start_ms: 0,
             on_failure: None,
@@ -350,6 +354,17 @@ impl Engine {
         self.shared.durable.load(Ordering::SeqCst)
     }
 
+    /// The regions with jobs that are due. As long as no job of any region is, it costs one look at
+    /// one number, however many wait.
+    pub fn due(&self) -> Vec<RegionId> {
+        self.shared.due(self.shared.clock.now_ms())
+    }
+
+    /// Jobs that wait.
+    pub fn pending_jobs(&self) -> usize {
+        self.shared.jobs.number.load(Ordering::Relaxed)
+    }
+
     /// Live objects in memory.
     pub fn live_objects(&self) -> usize {
         self.shared.live.load(Ordering::Relaxed)
@@ -547,11 +562,13 @@ fn prepare<W: World>(
         store: Some(Arc::clone(&store)),
         pause,
     };
+    let now_ms = options.start_ms;
     let shared = Shared::new(world, options, sink, start);
     let mut numbers = shared.lock(&shared.numbers);
     for saved in store.sessions().map_err(fault)? {
         numbers.restore(saved.id, saved.record.newest);
     }
     drop(numbers);
+    store.jobs(&map, |id, job| shared.put_stored_job(id, job, now_ms))?;
     Ok((store, Arc::new(shared), journal))
 }

@@ -4,6 +4,7 @@
 //! Invariant: within a set an object stands at most once; all sets but the open one are older.
 
 use crate::effect::{Effect, SessionId};
+use crate::job::{Job, JobId};
 use crate::line::{Home, Point};
 use crate::object::{ObjectId, Value};
 use crate::session::Fact;
@@ -38,7 +39,12 @@ pub(crate) enum Entry {
         session: SessionId,
         fact: Fact,
     },
-    /// An object that has left for another region's lane in the same epoch.
+    /// A job as it waits now; `None`: it does not wait any more.
+    Job {
+        id: JobId,
+        job: Option<Box<Job>>,
+    },
+    /// An object or a job that has left for another region's lane in the same epoch.
     Void,
 }
 

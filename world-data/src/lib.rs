@@ -12,6 +12,7 @@ pub mod effect;
 pub mod engine;
 #[doc(hidden)]
 pub mod fuzzing;
+pub mod job;
 pub mod line;
 pub mod object;
 pub mod origin;
@@ -50,6 +51,7 @@ pub use engine::{
 /// Random numbers, seeded per task or tick.
 pub use fastrand::Rng;
 pub use feed::Gone;
+pub use job::{JobId, Owner, Pending};
 #[doc(hidden)]
 pub use journal::sim::Faults;
 pub use line::{Home, Map, Point};

@@ -15,6 +15,9 @@ pub(crate) struct Metrics {
     pub(crate) journal_sync_seconds: Histogram,
     pub(crate) objects: Gauge,
     pub(crate) homes: Gauge,
+    pub(crate) jobs_pending: Gauge,
+    pub(crate) job_late: Histogram,
+    pub(crate) job_turns_missed: Counter,
 }
 
 impl Metrics {
@@ -31,6 +34,9 @@ impl Metrics {
             journal_sync_seconds: histogram!("brightstar_journal_sync_seconds"),
             objects: gauge!("brightstar_objects"),
             homes: gauge!("brightstar_homes"),
+            jobs_pending: gauge!("brightstar_jobs_pending"),
+            job_late: histogram!("brightstar_job_late_seconds"),
+            job_turns_missed: counter!("brightstar_job_turns_missed_total"),
         }
     }
 }

@@ -13,7 +13,8 @@
 //! take it away;
 //! fact, outcome, event: a, b = the upper and lower half of the session's id, bytes = the fact as
 //! `MessagePack`, or `number u64 | outcome`, or `number u64 | MessagePack of the payload` (without a
-//! payload it is not kept).
+//! payload it is not kept);
+//! job: a = id of its object, b = its number, bytes = its row (`job`); drop: a, b = those of the job.
 //!
 //! A row is `flags u8 (1 = entity) | kind u16 | x f64, y f64 if entity | MessagePack of the object`.
 
@@ -22,6 +23,7 @@ use std::ops::Range;
 use uuid::Uuid;
 
 use crate::effect::{Effect, SessionId};
+use crate::job::{Job, JobId};
 use crate::line::{Home, Point};
 use crate::object::{Kinds, ObjectId, Value};
 use crate::session::{Fact, words};
@@ -71,8 +73,17 @@ pub(crate) enum Change<'a> {
         n: u64,
         payload: &'a [u8],
     },
+    Job {
+        id: JobId,
+        row: &'a [u8],
+    },
+    Drop {
+        id: JobId,
+    },
 }
 
+const JOB: u8 = 7;
+const DROP: u8 = 8;
 const FACT: u8 = 16;
 const OUTCOME: u8 = 17;
 const EVENT: u8 = 18;
@@ -126,6 +137,11 @@ impl Change<'_> {
                 n,
                 payload: bytes,
             } => write_numbered(into, EVENT, session, (n, bytes)),
+            Self::Job { id, row } => {
+                head(into, JOB, id.of.raw(), id.number, row.len());
+                into.extend_from_slice(row);
+            }
+            Self::Drop { id } => head(into, DROP, id.of.raw(), id.number, 0),
         }
     }
 }
@@ -212,6 +228,12 @@ fn end_at(into: &mut [u8], start: usize) {
     into[start + HEAD - 4..start + HEAD].copy_from_slice(&length.to_le_bytes());
 }
 
+/// Appends a waiting job, encoding it straight into the record.
+pub(crate) fn write_job(into: &mut Vec<u8>, id: JobId, job: &Job) {
+    head(into, JOB, id.of.raw(), id.number, job.row_len());
+    job.write(into);
+}
+
 /// Appends a row.
 pub(crate) fn write_row(
     into: &mut Vec<u8>,
@@ -282,6 +304,10 @@ fn read_change(record: &[u8], at: usize) -> Result<(Change<'_>, Range<usize>), S
     let length = u32::from_le_bytes(take(&mut rest)?) as usize;
     let bytes = rest.get(..length).ok_or("the record ends too early")?;
     let id = || ObjectId::from_raw(a).ok_or_else(|| format!("{a} is no object id"));
+    let job = || {
+        let number = home.0;
+        Ok::<_, String>(JobId { of: id()?, number })
+    };
     let text = || std::str::from_utf8(bytes).map_err(|_| "a name is not UTF-8".to_owned());
     let change = match tag {
         1 => Change::Put {
@@ -316,6 +342,11 @@ fn read_change(record: &[u8], at: usize) -> Result<(Change<'_>, Range<usize>), S
             letter: bytes,
         },
         FACT..=EVENT => read_session(tag, SessionId(Uuid::from_u64_pair(a, home.0)), bytes)?,
+        JOB => Change::Job {
+            id: job()?,
+            row: bytes,
+        },
+        DROP => Change::Drop { id: job()? },
         other => return Err(format!("unknown change {other}")),
     };
     Ok((change, at..at + HEAD + length))
@@ -388,6 +419,13 @@ mod tests {
                 session,
                 n: u64::MAX,
                 payload: b"",
+            },
+            Change::Job {
+                id: JobId { of: id, number: 5 },
+                row: b"job",
+            },
+            Change::Drop {
+                id: JobId { of: id, number: 6 },
             },
         ];
         let mut record = Vec::new();

@@ -14,6 +14,7 @@ use parking_lot::Mutex;
 use rustc_hash::FxHashMap;
 
 use crate::feed::{Feed, News};
+use crate::job::Jobs;
 use crate::lane::Lane;
 use crate::line::{Home, Point};
 use crate::object::{ObjectId, Value};
@@ -35,6 +36,8 @@ pub(crate) struct Region {
     pub(crate) lazy_since: AtomicU64,
     /// What neighbours' ticks may see; `None` while nothing was ever near them.
     pub(crate) shown: ArcSwapOption<Picture>,
+    /// World time at which the first of its jobs is due. Written with the state held.
+    pub(crate) next_due: AtomicU64,
 }
 
 impl Region {
@@ -48,6 +51,7 @@ impl Region {
 
     /// A region that begins with this state.
     pub(crate) fn with(id: RegionId, interval: Interval, state: State) -> Self {
+        let next_due = state.jobs.next_due();
         Self {
             id,
             interval,
@@ -56,6 +60,7 @@ impl Region {
             lane: Mutex::default(),
             flagged: AtomicBool::new(false),
             lazy_since: AtomicU64::new(0),
+            next_due: AtomicU64::new(next_due),
         }
     }
 }
@@ -80,6 +85,7 @@ pub(crate) struct State {
     /// Tasks that held this region and that one, since they were last asked for; each is noted at
     /// one of the two. Its entries are the regions there were since then, at most.
     pub(crate) tasks_with: FxHashMap<RegionId, u64>,
+    pub(crate) jobs: Jobs,
     entities: usize,
     /// How much the last tick had to do, in slots passed by.
     pub(crate) tick_work: usize,
@@ -305,6 +311,7 @@ impl State {
                 self.hand_slot(other, at);
             }
         }
+        self.jobs.hand_over(&mut other.jobs, &goes);
         for gone in std::mem::take(&mut self.feed.gone) {
             let feed = if goes(gone.from) {
                 &mut other.feed
@@ -408,10 +415,18 @@ impl State {
     pub(crate) fn rehome(&mut self, at: u32, to: Home) {
         let slot = &self.slots[at as usize];
         let (id, home, member_at) = (slot.id, slot.home, slot.member_at);
+        if !self.jobs.is_empty() {
+            self.jobs.rehome(id, to);
+        }
         self.unlink(id, home, member_at);
         let (member_at, edge) = self.link(at, id, to);
         let slot = &mut self.slots[at as usize];
         (slot.home, slot.member_at, slot.edge) = (to, member_at, edge);
+    }
+
+    /// The home of a live object.
+    pub(crate) fn home_of(&self, id: ObjectId) -> Option<Home> {
+        self.slot_of(id).map(|at| self.slots[at as usize].home)
     }
 
     pub(crate) fn members(&self, home: Home) -> &[u32] {

@@ -171,6 +171,9 @@ impl Shared {
         fresh: Vec<Arc<Region>>,
     ) {
         let mut regions = table.regions.clone();
+        for region in &fresh {
+            self.note_due(region.next_due.load(Ordering::SeqCst));
+        }
         regions.splice(place..place + old, fresh);
         self.table.store(Arc::new(Table::of(next, regions)));
         self.table_version.fetch_add(1, Ordering::SeqCst);

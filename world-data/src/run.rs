@@ -5,17 +5,20 @@
 //! Invariant: after `undo` every region held is exactly as the run found it, but for homes that
 //! were read from LMDB meanwhile.
 
+mod jobs;
 mod pairs;
 mod settle;
 
 use std::collections::BTreeMap;
 use std::sync::atomic::Ordering;
+use std::time::Duration;
 
 use parking_lot::MutexGuard;
 use smallvec::SmallVec;
 
 use crate::effect::Effect;
 use crate::feed::News;
+use crate::job::{Job, JobId};
 use crate::line::{Home, Point};
 use crate::object::{ObjectId, Value};
 use crate::record;
@@ -63,6 +66,11 @@ pub(crate) enum Undo {
         name: Box<str>,
         old: Option<ObjectId>,
     },
+    Job {
+        held: usize,
+        id: JobId,
+        old: Option<Box<Job>>,
+    },
 }
 
 /// By how much a home read from disk puts a run's deadline off, in milliseconds.
@@ -94,6 +102,8 @@ pub(crate) struct Run {
     pub(crate) stale: bool,
     /// The dead letter that this run's commit drops.
     pub(crate) unburied: Option<u64>,
+    /// The job whose turn this run is, and the held region that it stood in when the run began.
+    turn: Option<(usize, JobId)>,
 }
 
 /// A run with what it runs on.
@@ -133,6 +143,12 @@ impl<'w> Runner<'w> {
         }
         self.shared.pause();
         Ok(())
+    }
+
+    /// Gives the run so much time from now on.
+    pub(crate) fn allow(&mut self, budget: Duration) {
+        let budget_ms = u64::try_from(budget.as_millis()).unwrap_or(u64::MAX);
+        self.run.deadline_ms = self.shared.clock.now_ms().saturating_add(budget_ms);
     }
 
     /// Locks the regions known to be needed, in line order, waiting.
@@ -401,6 +417,7 @@ impl<'w> Runner<'w> {
                 new: false,
             });
             self.run.structural = true;
+            self.take_jobs_along(id, spot.0, held);
         }
         self.shared.places.set(id, to);
         Ok(())
@@ -499,6 +516,13 @@ impl<'w> Runner<'w> {
                         };
                     }
                 }
+                Undo::Job { held, id, old } => {
+                    let count = &self.shared.jobs;
+                    count.changed(None, old.as_deref());
+                    let jobs = &mut self.held[held].state.jobs;
+                    let new = jobs.set(id, old.map(|job| *job));
+                    count.changed(new.as_ref(), None);
+                }
             }
         }
         self.run.effects.clear();
@@ -560,6 +584,7 @@ impl Run {
         self.stale = false;
         self.structural = false;
         self.read_lazy = false;
+        self.turn = None;
         self.serial = serial;
         self.now_ms = now_ms;
         self.deadline_ms = shared.clock.now_ms().saturating_add(budget_ms);

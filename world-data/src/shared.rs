@@ -1,6 +1,7 @@
 //! Lives here: what all workers of an engine share, and how they wake the committer.
 //! Not here: opening and closing (`engine`), the committer's own work (`committer`).
 
+use std::any::{TypeId, type_name};
 use std::ops::Range;
 use std::sync::atomic::{AtomicBool, AtomicU64, AtomicUsize, Ordering};
 use std::sync::{Arc, OnceLock};
@@ -12,6 +13,7 @@ use parking_lot::{Condvar, Mutex, MutexGuard, RwLock};
 use crate::checkpoint::Checkpointer;
 use crate::effect::{Effect, EffectSink};
 use crate::engine::{Durability, Options, Regions};
+use crate::job::{Job, JobCount, JobId, NEVER};
 use crate::lane::{Entry, Numbered, Set};
 use crate::line::{Home, Map};
 use crate::metrics::Metrics;
@@ -231,6 +233,9 @@ pub(crate) struct Shared {
     pub(crate) dead: AtomicU64,
     /// Held while a dead letter is replayed or dropped.
     pub(crate) undertaker: Mutex<()>,
+    pub(crate) jobs: JobCount,
+    /// The type of the world's jobs, and its name.
+    pub(crate) job_type: (TypeId, &'static str),
     pub(crate) workers: AtomicU64,
     pub(crate) signal: Signal,
     pub(crate) failed: OnceLock<String>,
@@ -289,6 +294,8 @@ impl Shared {
             numbers: Mutex::default(),
             dead: AtomicU64::new(start.next_dead),
             undertaker: Mutex::default(),
+            jobs: JobCount::default(),
+            job_type: (TypeId::of::<W::Job>(), type_name::<W::Job>()),
             workers: AtomicU64::new(1),
             signal: Signal::default(),
             failed: OnceLock::new(),
@@ -301,6 +308,43 @@ impl Shared {
             pause: start.pause,
             metrics: Metrics::new(),
         }
+    }
+
+    /// Puts a job that was stored into its region, before anything runs. An `every` job whose time
+    /// has passed goes on at the next point of its phase: what it missed it has missed.
+    pub(crate) fn put_stored_job(&self, id: JobId, job: Job, now_ms: u64) {
+        let (job, missed) = job.resumed(now_ms);
+        self.metrics.job_turns_missed.increment(missed);
+        let table = self.table.load();
+        let region = &table.regions[table.region_at(job.home)];
+        self.jobs.changed(None, Some(&job));
+        self.note_due(job.due_ms);
+        region.next_due.fetch_min(job.due_ms, Ordering::SeqCst);
+        region.state.lock().jobs.set(id, Some(job));
+    }
+
+    /// Notes that a job is due at `due_ms`.
+    pub(crate) fn note_due(&self, due_ms: u64) {
+        self.jobs.next_due.fetch_min(due_ms, Ordering::SeqCst);
+    }
+
+    /// The regions with jobs that are due at `now_ms`. As long as there are none it is one look at
+    /// one number.
+    pub(crate) fn due(&self, now_ms: u64) -> Vec<RegionId> {
+        if self.jobs.next_due.load(Ordering::SeqCst) > now_ms {
+            return Vec::new();
+        }
+        // From here on whoever schedules a job says so again; what he did before is seen below.
+        self.jobs.next_due.store(NEVER, Ordering::SeqCst);
+        let mut due = Vec::new();
+        for region in &self.table.load().regions {
+            let first = region.next_due.load(Ordering::SeqCst);
+            if first <= now_ms {
+                due.push(region.id);
+            }
+            self.note_due(first);
+        }
+        due
     }
 
     /// Sets the checkpointer, once, before anything is committed.

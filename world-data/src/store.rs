@@ -7,7 +7,8 @@
 //! Tables: `meta` (text → bytes), `rows` (`home | id` → row), `where` (entity's id → home),
 //! `names` (`home | name` → id), `dead` (number → letter); `sessions` (id → record), `outcomes`
 //! (`session | command number mod 64, u8` → `number | outcome`), `events` (`session | number` →
-//! payload); all numbers `u64`, big-endian, but for that `u8`.
+//! payload); `jobs` (object's id `|` job's number → row); all numbers `u64`,
+//! big-endian, but for that `u8`.
 
 mod open;
 mod sessions;
@@ -26,13 +27,16 @@ use parking_lot::RwLock;
 
 use crate::dead::MAX_DEAD_LETTERS;
 use crate::engine::OpenError;
-use crate::line::Home;
+use crate::job::{Job, JobId};
+use crate::line::{Home, Map};
 use crate::object::ObjectId;
 use crate::partition::Partition;
 use crate::shared::ID_LIMIT;
 
 /// The format of the tables. A store with a higher number is refused.
-pub(crate) const FORMAT: u64 = 2;
+///
+/// 2: with the tables of sessions; 3: with the table `jobs`.
+pub(crate) const FORMAT: u64 = 3;
 /// Reading transactions that may be open at one time, over all threads.
 const MAX_READERS: u32 = 1024;
 
@@ -137,6 +141,7 @@ struct Tables {
     sessions: Table,
     outcomes: Table,
     events: Table,
+    jobs: Table,
 }
 
 struct Gauges {
@@ -210,6 +215,31 @@ impl Store {
                 found.names.push((name, id_at(Some(id))?));
             }
             Ok(found)
+        })
+    }
+
+    /// Shows every job, in the order of their names. Its home is that of its object, or, if that is
+    /// gone, the shard of the object's number.
+    pub(crate) fn jobs(&self, map: &Map, mut see: impl FnMut(JobId, Job)) -> Result<()> {
+        self.read("read jobs", |tables, txn| {
+            for item in tables.jobs.iter(txn)? {
+                let (key, row) = item?;
+                let (of, number) = (id_at(key.get(..8))?, number(key.get(8..))?);
+                let place = if of.is_entity() {
+                    tables.places.get(txn, &of.raw().to_be_bytes())?
+                } else {
+                    None
+                };
+                let home = match place {
+                    Some(home) => Home(self::number(Some(home))?),
+                    None => map.shard_of(of.raw()),
+                };
+                let job = Job::read(home, row).map_err(|why| {
+                    damaged(format!("job {number} of object {}: {why}", of.raw()))
+                })?;
+                see(JobId { of, number }, job);
+            }
+            Ok(())
         })
     }
 

@@ -1,5 +1,8 @@
 //! Lives here: `Task`, the transaction as an author sees it, and `Stop`, how one ends early.
+//! Its jobs are in `jobs`.
 //! Not here: locks and undoing (`run`), attempts and commit (`engine`).
+
+mod jobs;
 
 use std::ops::Bound;
 use std::sync::Arc;
@@ -178,6 +181,7 @@ impl Task<'_> {
     /// [`Stop::Missing`] if it does not exist.
     pub fn remove(&mut self, id: ObjectId) -> Result<()> {
         let spot = self.spot(id)?;
+        self.on.leave_jobs(spot)?;
         self.on.remove(spot);
         Ok(())
     }

@@ -303,7 +303,7 @@ impl Worker {
     }
 
     /// The region and the table of now; kept beside the worker's own, which tasks may renew.
-    fn find(&mut self, region: RegionId) -> Option<(Arc<Table>, usize)> {
+    pub(crate) fn find(&mut self, region: RegionId) -> Option<(Arc<Table>, usize)> {
         self.refresh();
         let at = self.table.index_of(region)?;
         Some((Arc::clone(&self.table), at))

@@ -1,8 +1,11 @@
-//! Lives here: running a task to its end: attempts, panics, outcomes, memory.
+//! Lives here: running a task to its end: attempts, panics, outcomes, memory. Turns of jobs
+//! are in `jobs`.
 //! Not here: a single run's reads and writes (`run`), ticks (`tick`), what is kept of a task that is
 //! given up (`dead`).
 //!
 //! Invariant: this is the only place where a task is run again.
+
+mod jobs;
 
 use std::fmt::Debug;
 use std::panic::{AssertUnwindSafe, catch_unwind};
@@ -18,7 +21,7 @@ use crate::engine::{Call, Class, Done, Limit, Report};
 use crate::object::ObjectId;
 use crate::run::{Run, Runner, flush_lazy};
 use crate::shared::{Shared, Table};
-use crate::tally::Tally;
+use crate::tally::{Kind, Tally};
 use crate::task::{Stop, Task};
 use crate::watch::Watch;
 use crate::world::World;
@@ -91,11 +94,16 @@ impl Worker {
     ) -> Report {
         let (kind, limit) = self.tally.find(call.kind, &self.shared.options);
         let report = self.attempts(call, limit, body, conclude);
-        self.tally.add(kind, &report);
+        self.end_task(kind, &report);
+        report
+    }
+
+    /// Counts a task that has ended, and makes room if there is too little.
+    fn end_task(&mut self, kind: Kind, report: &Report) {
+        self.tally.add(kind, report);
         if self.shared.live.load(Ordering::Relaxed) > self.shared.options.cache_objects {
             self.relieve_memory();
         }
-        report
     }
 
     /// As [`Worker::execute`], for what a dead letter asks for: the commit drops the letter.
@@ -275,6 +283,7 @@ fn finish<R>(
         Done::Committed(_) => None,
         Done::Ended(fault, _) => {
             on.undo();
+            on.keep_turn();
             Some(*fault)
         }
     };

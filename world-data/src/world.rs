@@ -7,6 +7,7 @@ use std::sync::Once;
 use serde::{Deserialize, Serialize, de::DeserializeOwned};
 
 use crate::effect::SessionId;
+use crate::job::JobId;
 use crate::line::{Home, Map, Point};
 use crate::object::{Kinds, Object, ObjectId, Value, typed};
 use crate::task::{Stop, Task};
@@ -33,6 +34,9 @@ pub trait World: Send + Sync + Sized + 'static {
     type Reply: Serialize + Send + Sync + 'static;
     /// What a client steers with: the newest wins.
     type Input: DeserializeOwned + Serialize + Debug + Send + 'static;
+    /// What is to be done later: see [`Task::after`] and [`Task::every`]. `()` for a world that
+    /// leaves nothing for later. Stored as objects are, so the type may grow in the same way.
+    type Job: DeserializeOwned + Serialize + Debug + Send + 'static;
     /// What others see of an entity.
     type View: Serialize + Send + Sync + 'static;
 
@@ -96,6 +100,23 @@ pub trait World: Send + Sync + Sized + 'static {
 
     /// A client's input.
     fn input(&self, task: &mut Task<'_>, who: &Caller, input: &Self::Input) -> Result<(), Stop>;
+
+    /// The turn of a job: `this` is its name, and [`JobId::of`] the object that it belongs to. An
+    /// [`after`](Task::after) job waits no more when its turn begins, an [`every`](Task::every) job
+    /// waits for its next turn already; to end it, cancel `this`.
+    ///
+    /// # Errors
+    /// The turn leaves no trace, and the job has had it all the same: an `every` job goes on with
+    /// its next one. What is not a refusal is dead-lettered.
+    fn job(&self, task: &mut Task<'_>, this: JobId, job: &Self::Job) -> Result<(), Stop> {
+        let _ = task;
+        Err(Stop::Fault(format!(
+            "the world {} has no rule for job {} of object {}: {job:?}",
+            Self::NAME,
+            this.number(),
+            this.of().raw()
+        )))
+    }
 
     /// What becomes of one entity in one tick. Called in parallel, for all entities of a region as
     /// they stood at the tick's start; must depend on its arguments only.

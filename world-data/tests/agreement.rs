@@ -10,13 +10,13 @@ use proptest::prelude::any;
 use proptest::sample::select;
 use proptest::test_runner::{Config, RngSeed, TestCaseError, TestRunner};
 use tempfile::TempDir;
-use world_data::{Done, Engine, Fault, ObjectId, Options, Rng, Worker};
+use world_data::{Done, Engine, Fault, Home, JobId, ObjectId, Options, Rng, Worker};
 
 use crate::draw::{Sort, program};
-use crate::ground::{Ground, Heard, call, folder, options, session, tick_in_step};
-use crate::model::Model;
+use crate::ground::{Chore, Ground, Heard, call, folder, options, session, tick_in_step};
+use crate::model::{Made, Model};
 use crate::on_engine::OnEngine;
-use crate::programs::{Saw, run};
+use crate::programs::{Given, Program, Saw, run};
 use crate::snapshot::{difference, snapshot, walkers};
 
 /// Histories that are tried in memory, and on disk.
@@ -74,11 +74,17 @@ impl Pair {
             // What is not in memory does not tick.
             0..4 if self.options.cache_objects >= ROOMY => self.tick(),
             4..6 => self.engine.checkpoint(),
-            6 => self.reopen(rng.usize(1..20))?,
+            6 => self.reopen(rng.usize(1..20), rng.u64(0..500))?,
             7..9 => {
                 let now = self.engine.clock().now_ms();
                 self.engine.clock().advance(now + rng.u64(0..3000));
             }
+            9..14 => {
+                let now = self.engine.clock().now_ms();
+                self.engine.clock().advance(now + rng.u64(0..200));
+                self.do_chores()?;
+            }
+            14 => self.change_partition(&mut rng),
             _ => self.run(&mut rng)?,
         }
         Ok(())
@@ -96,7 +102,7 @@ impl Pair {
     fn run(&mut self, rng: &mut Rng) -> Result<(), String> {
         let sort = Sort::draw(rng);
         let program = program(rng, sort);
-        let (known, mark) = (&self.known, self.mark);
+        let given = self.given(None);
         let saw = RefCell::new(Vec::new());
         let mut fault = None;
         self.worker.execute(
@@ -107,7 +113,7 @@ impl Pair {
                     task,
                     session: session(1),
                 };
-                run(&mut api, &program, mark, known, &mut saw.borrow_mut())
+                run(&mut api, &program, &given, &mut saw.borrow_mut())
             },
             |done| {
                 if let Done::Ended(how, _) = done {
@@ -116,23 +122,93 @@ impl Pair {
                 None
             },
         );
-        let saw = saw.into_inner();
-        let made = made(&saw);
-        let (expected, commits) = self.model.execute(&program, mark, known, made.clone());
+        self.compare_run(&program, &given, &saw.into_inner(), fault)
+    }
+
+    /// Gives every job that is due its turn.
+    fn do_chores(&mut self) -> Result<(), String> {
+        let mut due = self.engine.due();
+        while let Some(region) = due.first().copied() {
+            let mut given = self.given(None);
+            let (saw, program) = (RefCell::new(Vec::new()), RefCell::new(None));
+            let mut ended = None;
+            let report = self.worker.run_job(
+                region,
+                |task, this, chore: &Chore| {
+                    saw.borrow_mut().clear();
+                    given.this = Some((this, chore.seed));
+                    let mut program = program.borrow_mut();
+                    let program = program.insert(chore_of(chore));
+                    let mut api = OnEngine {
+                        task,
+                        session: session(1),
+                    };
+                    run(&mut api, program, &given, &mut saw.borrow_mut())
+                },
+                |_, done| ended = Some(done),
+            );
+            let (Some(_), Some(program), Some(done)) = (report, program.take(), ended) else {
+                return Err(format!("{region:?} was due, and no job of it was"));
+            };
+            let fault = match done {
+                Done::Committed(()) => None,
+                Done::Ended(fault, _) => Some(fault),
+            };
+            self.compare_run(&program, &given, &saw.into_inner(), fault)?;
+            due = self.engine.due();
+        }
+        Ok(())
+    }
+
+    fn given(&self, this: Option<(JobId, u64)>) -> Given {
+        Given {
+            mark: self.mark,
+            known: self.known.clone(),
+            this,
+        }
+    }
+
+    /// Has the model do the same, and compares the answers.
+    fn compare_run(
+        &mut self,
+        program: &Program,
+        given: &Given,
+        saw: &[Saw],
+        fault: Option<Fault>,
+    ) -> Result<(), String> {
+        let (made, now) = (made(saw), self.engine.clock().now_ms());
+        let objects = made.objects.clone();
+        let (expected, commits) = self.model.execute(program, given, now, made)?;
         if saw != expected || commits != fault.is_none() || fault == Some(Fault::Timeout) {
             return Err(format!(
                 "{program:?}\nsaw      {saw:?} and ended with {fault:?}\nexpected {expected:?}"
             ));
         }
-        self.known.extend(made);
+        self.known.extend(objects);
         self.mark += 1;
         Ok(())
     }
 
-    fn reopen(&mut self, regions: usize) -> Result<(), String> {
+    fn change_partition(&mut self, rng: &mut Rng) {
+        let regions = self.engine.regions();
+        let (region, interval) = regions.list[rng.usize(0..regions.list.len())];
+        let cut = Home(rng.u64(interval.from.0..interval.to.0));
+        // Not every region can be cut there or has a right neighbour.
+        let changed = if rng.bool() {
+            self.engine.merge(region).is_ok()
+        } else {
+            self.engine.split(region, cut).is_ok()
+        };
+        let count = self.engine.regions().list.len();
+        assert_eq!(changed, count != regions.list.len());
+    }
+
+    fn reopen(&mut self, regions: usize, later: u64) -> Result<(), String> {
         let Some(dir) = &self.dir else { return Ok(()) };
         self.engine.close();
         self.options.regions = regions;
+        self.options.start_ms = self.engine.clock().now_ms() + later;
+        self.model.restart(self.options.start_ms);
         self.engine = closed(&self.options, &self.heard);
         self.worker = self.engine.worker();
         self.engine = open(Some(dir), self.options.clone(), &self.heard);
@@ -147,7 +223,7 @@ impl Pair {
 
     fn finish(mut self) -> Result<(), String> {
         self.compare()?;
-        self.reopen(3)?;
+        self.reopen(3, 70)?;
         if self.heard.events() != self.model.sent {
             return Err(format!(
                 "told {:?}, not {:?}",
@@ -159,16 +235,22 @@ impl Pair {
     }
 }
 
-/// Numbered objects that a run made, in order.
-pub(crate) fn made(saw: &[Saw]) -> Vec<ObjectId> {
-    let made = saw.iter().filter_map(|saw| {
-        if let Saw::Made(id) = saw {
-            Some(*id)
-        } else {
-            None
+/// Numbered objects and jobs that a run made, in order.
+pub(crate) fn made(saw: &[Saw]) -> Made {
+    let mut made = Made::default();
+    for saw in saw {
+        match saw {
+            Saw::Made(id) if !is_keyed(*id) => made.objects.push_back(*id),
+            Saw::Job(id) => made.jobs.push_back(*id),
+            _ => {}
         }
-    });
-    made.filter(|id| !is_keyed(*id)).collect()
+    }
+    made
+}
+
+/// What a chore does.
+pub(crate) fn chore_of(chore: &Chore) -> Program {
+    program(&mut Rng::with_seed(chore.seed), Sort::Chore)
 }
 
 /// Keyed ids are the upper half.

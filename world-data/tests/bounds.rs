@@ -27,6 +27,7 @@ impl World for Wide {
     type Command = ();
     type Reply = ();
     type Input = ();
+    type Job = ();
     type View = ();
 
     fn map(&self) -> Map {

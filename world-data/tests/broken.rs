@@ -211,6 +211,7 @@ impl World for LaterGround {
     type Command = ();
     type Reply = ();
     type Input = ();
+    type Job = ();
     type View = ();
 
     fn map(&self) -> Map {

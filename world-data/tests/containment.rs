@@ -253,6 +253,7 @@ impl World for Minefield {
     type Command = ();
     type Reply = ();
     type Input = ();
+    type Job = ();
     type View = ();
 
     fn map(&self) -> Map {

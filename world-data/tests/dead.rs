@@ -67,6 +67,7 @@ impl World for Shop {
     type Command = Command;
     type Reply = u64;
     type Input = (f64, f64);
+    type Job = ();
     type View = ();
 
     fn map(&self) -> Map {

@@ -2,24 +2,27 @@
 //! order, what they were answered, and what was told to whom.
 //! Not here: what must be true of it (`properties`).
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
 use parking_lot::Mutex;
-use world_data::{Class, Effect, EffectSink, Fault, Faults, Home, ObjectId, Partition, Report};
+use world_data::{
+    Class, Effect, EffectSink, Fault, Faults, Home, JobId, ObjectId, Partition, Report,
+};
 
+use crate::agreement::made;
 use crate::draw::Sort;
 use crate::ground::{Told, told};
-use crate::programs::{Op, Program, Saw};
+use crate::programs::{Given, Op, Program, Saw};
 
 /// A task that was concluded.
 #[derive(Debug, Clone)]
 pub(crate) struct Deed {
-    pub(crate) mark: u32,
     pub(crate) sort: Sort,
     pub(crate) program: Program,
-    /// The objects it could pick from.
-    pub(crate) known: Vec<ObjectId>,
+    pub(crate) given: Given,
+    /// The world's time for it.
+    pub(crate) now: u64,
     pub(crate) saw: Vec<Saw>,
     pub(crate) fault: Option<Fault>,
     /// Whether the store had failed by then: nothing can commit any more.
@@ -31,6 +34,15 @@ pub(crate) struct Deed {
 }
 
 impl Deed {
+    pub(crate) fn mark(&self) -> u32 {
+        self.given.mark
+    }
+
+    /// Whether somebody waits for a reply to it.
+    pub(crate) fn replies(&self) -> bool {
+        self.is_durable() && self.given.this.is_none()
+    }
+
     pub(crate) fn commits(&self) -> bool {
         self.fault.is_none()
     }
@@ -79,6 +91,10 @@ pub(crate) struct Diary {
     now: u64,
     pub(crate) next_mark: u32,
     pub(crate) known: Vec<ObjectId>,
+    /// The seed of each job that was ever made.
+    pub(crate) chores: BTreeMap<JobId, u64>,
+    /// Those that earlier lives have made, and those that had a turn then.
+    earlier: (BTreeSet<JobId>, BTreeSet<JobId>),
     /// In the order in which they were concluded, with all their regions held.
     pub(crate) deeds: Vec<Deed>,
     pub(crate) heard: Vec<Hearing>,
@@ -114,6 +130,51 @@ impl Diary {
         *self.counts.entry(what.into()).or_default() += 1;
     }
 
+    /// Begins to write down a run: a mark of its own, and what it can pick from.
+    pub(crate) fn begin(&mut self, this: Option<(JobId, u64)>) -> (Given, u64) {
+        self.next_mark += 1;
+        let given = Given {
+            mark: self.next_mark - 1,
+            known: self.known.clone(),
+            this,
+        };
+        (given, self.tick())
+    }
+
+    /// The jobs that had a turn in this life or before.
+    fn had_turns(&self) -> BTreeSet<JobId> {
+        let turns = self.deeds.iter().filter_map(|deed| deed.given.this);
+        let mut had: BTreeSet<_> = turns.map(|(this, _)| this).collect();
+        had.extend(&self.earlier.1);
+        had
+    }
+
+    fn count_turn(&mut self, this: JobId) {
+        let turns = |deed: &Deed| deed.given.this.is_some_and(|(other, _)| other == this);
+        if self.deeds.iter().any(turns) {
+            self.count("chores come again");
+        }
+        if self.earlier.0.contains(&this) {
+            self.count("chores of an earlier life");
+        }
+        if self.earlier.1.contains(&this) {
+            self.count("chores come again after a restart");
+        }
+    }
+
+    /// Notes what a run has made.
+    pub(crate) fn take_in(&mut self, deed: &Deed) {
+        if let Some((this, _)) = deed.given.this {
+            self.count_turn(this);
+        }
+        self.known.extend(made(&deed.saw).objects);
+        for (op, saw) in deed.program.ops.iter().zip(&deed.saw) {
+            if let (Op::After(_, later) | Op::Every(_, later), Saw::Job(id)) = (op, saw) {
+                self.chores.insert(*id, later.seed);
+            }
+        }
+    }
+
     /// Notes that a task has returned.
     pub(crate) fn returned(&mut self, mark: u32, report: Report) {
         let now = self.tick();
@@ -126,7 +187,7 @@ impl Diary {
         if report.regions > 1 {
             self.count("over several regions");
         }
-        if let Some(deed) = self.deeds.iter_mut().rev().find(|deed| deed.mark == mark) {
+        if let Some(deed) = self.deeds.iter_mut().rev().find(|deed| deed.mark() == mark) {
             (deed.to, deed.report) = (Some(now), Some(report));
         }
     }
@@ -138,6 +199,8 @@ impl Diary {
         Self {
             next_mark,
             known,
+            chores: self.chores.clone(),
+            earlier: (self.chores.keys().copied().collect(), self.had_turns()),
             counts,
             ..Self::default()
         }

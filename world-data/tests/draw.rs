@@ -4,7 +4,7 @@
 use world_data::{Class, Point, Rng};
 
 use crate::ground::{BANK, MAP, WALKERS};
-use crate::programs::{End, FLEETING, Op, Pick, Program};
+use crate::programs::{End, FLEETING, Later, Op, Pick, Program};
 
 /// Keys of things that come and go.
 const KEYS: std::ops::Range<u64> = FLEETING..FLEETING + 6;
@@ -31,8 +31,12 @@ pub(crate) enum Sort {
     Churn,
     /// Anything.
     Mixed,
+    /// Has things done later, and cancels some of them.
+    Plan,
     /// Anything, but it does not commit.
     Doomed,
+    /// The turn of a job: drawn by its own seed.
+    Chore,
 }
 
 impl Sort {
@@ -44,7 +48,8 @@ impl Sort {
             37..47 => Self::Walk,
             47..67 => Self::Lazy,
             67..75 => Self::Churn,
-            75..88 => Self::Mixed,
+            75..82 => Self::Mixed,
+            82..88 => Self::Plan,
             _ => Self::Doomed,
         }
     }
@@ -69,9 +74,12 @@ pub(crate) fn program(rng: &mut Rng, sort: Sort) -> Program {
         Sort::Churn => churn(rng),
         Sort::Doomed if rng.bool() => churn(rng),
         Sort::Mixed | Sort::Doomed => mixed(rng),
+        Sort::Plan => plan(rng),
+        Sort::Chore => chore(rng),
     };
     let end = match sort {
-        Sort::Doomed => match rng.u32(0..3) {
+        Sort::Chore if rng.u32(0..4) > 0 => End::Commit,
+        Sort::Doomed | Sort::Chore => match rng.u32(0..3) {
             0 => End::Refuse,
             1 => End::Panic,
             _ => End::PanicInside(steady(rng)),
@@ -194,6 +202,54 @@ fn churn(rng: &mut Rng) -> Vec<Op> {
     ops
 }
 
+fn plan(rng: &mut Rng) -> Vec<Op> {
+    let mut ops = vec![Op::Add(steady(rng), 0)];
+    for _ in 0..rng.usize(1..5) {
+        let op = match rng.u32(0..4) {
+            0 => Op::After(steady(rng), later(rng, 0)),
+            1 => Op::Place(walker(rng), point(rng)),
+            _ => job_op(rng),
+        };
+        ops.push(op);
+    }
+    ops
+}
+
+/// What a job does: it leaves a mark that stays.
+fn chore(rng: &mut Rng) -> Vec<Op> {
+    let mut ops = vec![Op::Add(steady(rng), 0)];
+    for _ in 0..rng.usize(0..4) {
+        let op = match rng.u32(0..6) {
+            0 | 1 => Op::Send(rng.u64(0..1000)),
+            2 => Op::CancelThis,
+            3 => Op::Place(walker(rng), point(rng)),
+            _ => any_op(rng),
+        };
+        ops.push(op);
+    }
+    ops
+}
+
+fn later(rng: &mut Rng, least: u64) -> Later {
+    Later {
+        millis: rng.u64(least..300),
+        tied: rng.bool(),
+        seed: rng.u64(..),
+    }
+}
+
+fn job_op(rng: &mut Rng) -> Op {
+    match rng.u32(0..10) {
+        0..3 => Op::After(any_pick(rng), later(rng, 0)),
+        3 => Op::After(walker(rng), later(rng, 0)),
+        4 => Op::Every(any_pick(rng), later(rng, 60)),
+        5 => Op::Every(fleeting(rng), later(rng, 60)),
+        6 => Op::Jobs(any_pick(rng)),
+        7 => Op::Cancel(walker(rng), rng.usize(0..100), false),
+        _ => Op::Cancel(any_pick(rng), rng.usize(0..100), rng.u32(0..4) == 0),
+    }
+}
+
 /// An object that may be gone, or be of another kind.
 fn any_pick(rng: &mut Rng) -> Pick {
     match rng.u32(0..10) {
@@ -220,7 +276,8 @@ fn name(rng: &mut Rng) -> String {
 }
 
 fn any_op(rng: &mut Rng) -> Op {
-    match rng.u32(0..100) {
+    match rng.u32(0..112) {
+        100.. => job_op(rng),
         0..8 => Op::Get(any_pick(rng)),
         8..16 => Op::Find(any_pick(rng)),
         16..18 => Op::Mistake(any_pick(rng)),

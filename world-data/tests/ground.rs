@@ -11,9 +11,9 @@ use parking_lot::Mutex;
 use serde::{Deserialize, Serialize};
 use tempfile::TempDir;
 use world_data::{
-    Call, Caller, Class, Done, Effect, EffectSink, Engine, Entity, Fault, Kinds, Map, NoClients,
-    Object, ObjectId, OnFailure, OpenError, Options, Outcome, Payload, Point, Ref, Report,
-    SessionId, Step, Stop, Task, Tick, Worker, World,
+    Call, Caller, Class, Done, Effect, EffectSink, Engine, Entity, Fault, JobId, Kinds, Map,
+    NoClients, Object, ObjectId, OnFailure, OpenError, Options, Outcome, Payload, Point, Ref,
+    Report, SessionId, Step, Stop, Task, Tick, Worker, World,
 };
 
 use crate::programs::Either;
@@ -44,6 +44,12 @@ pub(crate) struct Note {
 impl Object for Note {
     const KIND: u16 = 2;
     const NAME: &'static str = "note";
+}
+
+/// A job: it does what its seed says.
+#[derive(Serialize, Deserialize, Clone, Debug, PartialEq)]
+pub(crate) struct Chore {
+    pub(crate) seed: u64,
 }
 
 /// Keyed things that genesis makes and nobody removes.
@@ -111,6 +117,7 @@ impl World for Ground {
     type Command = ();
     type Reply = ();
     type Input = ();
+    type Job = Chore;
     type View = i64;
 
     fn map(&self) -> Map {
@@ -150,6 +157,12 @@ impl World for Ground {
 
     fn input(&self, _: &mut Task<'_>, _: &Caller, (): &()) -> Result<(), Stop> {
         Ok(())
+    }
+
+    /// Tests that give a job its turn bring their own rule; this is that of replays.
+    fn job(&self, task: &mut Task<'_>, this: JobId, chore: &Chore) -> Result<(), Stop> {
+        task.send(session(0), Payload::new(chore.seed));
+        task.get(Ref::<Thing>::new(this.of())).map(|_| ())
     }
 
     fn tick(&self, tick: &Tick<'_>, entity: Entity<'_>) -> Step {

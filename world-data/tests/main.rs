@@ -27,6 +27,7 @@ mod draw;
 mod ground;
 mod guarantees;
 mod history;
+mod jobs;
 mod model;
 mod on_engine;
 mod pairs;

@@ -3,11 +3,12 @@
 //! Not here: programs (`programs`).
 
 use std::collections::{BTreeMap, VecDeque};
+use std::time::Duration;
 
-use world_data::{ObjectId, Point, Ref, Stop};
+use world_data::{JobId, ObjectId, Pending, Point, Ref, Stop};
 
 use crate::ground::{self, BANK, FUNDS, GENESIS_MARK, MAP, Thing, WALKERS};
-use crate::programs::{Api, Either, End, Kept, Program, Saw, run};
+use crate::programs::{Api, Either, End, Given, Kept, Later, Program, Saw, run};
 
 /// A world in plain maps.
 #[derive(Debug, Clone, Default, PartialEq)]
@@ -16,8 +17,18 @@ pub(crate) struct Model {
     pub(crate) names: BTreeMap<String, ObjectId>,
     /// What it has told.
     pub(crate) sent: Vec<u64>,
+    /// The jobs that wait, and the seeds of their chores.
+    pub(crate) jobs: BTreeMap<JobId, (Pending, u64)>,
     /// The ids that the engine gave to what the running task makes: nothing else can know them.
-    ids: VecDeque<ObjectId>,
+    made: Made,
+    now: u64,
+}
+
+/// What a run has made, in order: numbered objects and jobs.
+#[derive(Debug, Clone, Default, PartialEq)]
+pub(crate) struct Made {
+    pub(crate) objects: VecDeque<ObjectId>,
+    pub(crate) jobs: VecDeque<JobId>,
 }
 
 /// An object, and where it is if it is an entity.
@@ -56,17 +67,23 @@ impl Model {
         model
     }
 
-    /// Runs a program to its end, whole or not at all; says what it was answered and whether it
-    /// took effect. `made` are the ids that the engine gave out in the same run.
+    /// Runs a program to its end, whole or not at all, at the time `now`; says what it was answered
+    /// and whether it took effect. `made` are the ids that the engine gave out in the same run.
+    ///
+    /// # Errors
+    /// It would be the turn of a job that has none.
     pub(crate) fn execute(
         &mut self,
         program: &Program,
-        mark: u32,
-        known: &[ObjectId],
-        made: impl IntoIterator<Item = ObjectId>,
-    ) -> (Vec<Saw>, bool) {
+        given: &Given,
+        now: u64,
+        made: Made,
+    ) -> Result<(Vec<Saw>, bool), String> {
+        if let Some((this, seed)) = given.this {
+            self.pass_turn(this, now, seed)?;
+        }
         let before = self.clone();
-        self.ids = made.into_iter().collect();
+        (self.made, self.now) = (made, now);
         let mut saw = Vec::new();
         let panics = matches!(program.end, End::Panic | End::PanicInside(_));
         let ends = if panics { End::Refuse } else { program.end };
@@ -74,12 +91,43 @@ impl Model {
             ops: program.ops.clone(),
             end: ends,
         };
-        let commits = run(self, &program, mark, known, &mut saw).is_ok();
-        self.ids.clear();
+        let commits = run(self, &program, given, &mut saw).is_ok();
         if !commits {
             *self = before;
         }
-        (saw, commits)
+        (self.made, self.now) = (Made::default(), 0);
+        Ok((saw, commits))
+    }
+
+    /// A job has its turn, however that ends.
+    ///
+    /// # Errors
+    /// It does not wait, or is not due, or is another chore.
+    pub(crate) fn pass_turn(&mut self, this: JobId, now: u64, seed: u64) -> Result<(), String> {
+        let waiting = self.jobs.get_mut(&this);
+        let is_turn = |(job, chore): &&mut (Pending, u64)| job.due_ms <= now && *chore == seed;
+        let Some((job, _)) = waiting.filter(is_turn) else {
+            let is = self.jobs.get(&this);
+            return Err(format!("{this:?} had a turn at {now}, and is {is:?}"));
+        };
+        match job.every {
+            None => _ = self.jobs.remove(&this),
+            Some(every) => {
+                while job.due_ms <= now {
+                    job.due_ms += every.as_millis() as u64;
+                }
+            }
+        }
+        Ok(())
+    }
+
+    /// The world begins again at `now`.
+    pub(crate) fn restart(&mut self, now: u64) {
+        for (job, _) in self.jobs.values_mut() {
+            while let Some(every) = job.every.filter(|_| job.due_ms < now) {
+                job.due_ms += every.as_millis() as u64;
+            }
+        }
     }
 
     /// Ticks everything once, all of it as it stood before: the model has no regions.
@@ -107,7 +155,8 @@ impl Model {
 
     fn insert(&mut self, value: Either, at: Option<Point>) -> ObjectId {
         let id = self
-            .ids
+            .made
+            .objects
             .pop_front()
             .expect("the engine made as many objects");
         let old = self.objects.insert(id, Item { value, at });
@@ -181,10 +230,9 @@ impl Api for Model {
     }
 
     fn remove(&mut self, id: ObjectId) -> Result<(), Stop> {
-        self.objects
-            .remove(&id)
-            .map(|_| ())
-            .ok_or(Stop::Missing(id))
+        self.objects.remove(&id).ok_or(Stop::Missing(id))?;
+        self.jobs.retain(|job, (is, _)| job.of() != id || !is.tied);
+        Ok(())
     }
 
     fn place(&mut self, id: ObjectId, at: Point) -> Result<(), Stop> {
@@ -246,5 +294,30 @@ impl Api for Model {
 
     fn send(&mut self, number: u64) {
         self.sent.push(number);
+    }
+
+    fn schedule(&mut self, of: ObjectId, later: Later, again: bool) -> Result<JobId, Stop> {
+        self.item(of)?;
+        let made = self.made.jobs.pop_front();
+        let id = made.expect("the engine made as many jobs");
+        let job = Pending {
+            id,
+            due_ms: self.now + later.millis,
+            every: again.then(|| Duration::from_millis(later.millis)),
+            tied: later.tied,
+        };
+        let old = self.jobs.insert(id, (job, later.seed));
+        assert!(old.is_none(), "the engine gave out {id:?} twice");
+        Ok(id)
+    }
+
+    fn jobs(&mut self, of: ObjectId) -> Result<Vec<Pending>, Stop> {
+        let jobs = self.jobs.values().map(|(job, _)| *job);
+        Ok(jobs.filter(|job| job.id.of() == of).collect())
+    }
+
+    fn cancel(&mut self, job: JobId) -> Result<(), Stop> {
+        let waited = self.jobs.remove(&job);
+        waited.map(|_| ()).ok_or(Stop::refused("no_such_job"))
     }
 }

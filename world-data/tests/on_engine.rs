@@ -1,10 +1,12 @@
 //! Lives here: programs' interface on a task of the engine: nothing but calls handed on.
 //! Not here: the same on the model (`model`).
 
-use world_data::{ObjectId, Point, Ref, SessionId, Stop, Task};
+use std::time::Duration;
 
-use crate::ground::Thing;
-use crate::programs::{Api, Kept};
+use world_data::{JobId, ObjectId, Owner, Pending, Point, Ref, SessionId, Stop, Task};
+
+use crate::ground::{Chore, Thing};
+use crate::programs::{Api, Kept, Later};
 
 /// The engine's own task, with the session that it tells things.
 pub(crate) struct OnEngine<'a, 'w> {
@@ -95,5 +97,28 @@ impl Api for OnEngine<'_, '_> {
     fn send(&mut self, number: u64) {
         self.task
             .send(self.session, world_data::Payload::new(number));
+    }
+
+    fn schedule(&mut self, of: ObjectId, later: Later, again: bool) -> Result<JobId, Stop> {
+        let time = Duration::from_millis(later.millis);
+        let chore = Chore { seed: later.seed };
+        let owner = if later.tied {
+            Owner::tied(of)
+        } else {
+            of.into()
+        };
+        if again {
+            self.task.every(owner, time, &chore)
+        } else {
+            self.task.after(owner, time, &chore)
+        }
+    }
+
+    fn jobs(&mut self, of: ObjectId) -> Result<Vec<Pending>, Stop> {
+        self.task.jobs(of)
+    }
+
+    fn cancel(&mut self, job: JobId) -> Result<(), Stop> {
+        self.task.cancel(job)
     }
 }

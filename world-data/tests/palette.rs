@@ -45,6 +45,7 @@ impl World for Yard {
     type Command = String;
     type Reply = u64;
     type Input = ();
+    type Job = ();
     type View = u32;
 
     fn map(&self) -> Map {

@@ -5,7 +5,7 @@
 
 use std::fmt::Debug;
 
-use world_data::{Object, ObjectId, Point, Ref, Stop};
+use world_data::{JobId, Object, ObjectId, Pending, Point, Ref, Stop};
 
 use crate::ground::{Note, Thing, WALKERS};
 
@@ -39,6 +39,25 @@ pub(crate) enum Op {
     Unbind(String),
     Names(&'static str, Option<String>, usize),
     Send(u64),
+    /// Has a chore done later, once.
+    After(Pick, Later),
+    /// Has a chore done every so often.
+    Every(Pick, Later),
+    /// The jobs of an object.
+    Jobs(Pick),
+    /// Cancels one of an object's jobs, once or twice.
+    Cancel(Pick, usize, bool),
+    /// Cancels the job whose turn this is.
+    CancelThis,
+}
+
+/// A chore to be done later.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub(crate) struct Later {
+    /// Its delay, or its period.
+    pub(crate) millis: u64,
+    pub(crate) tied: bool,
+    pub(crate) seed: u64,
 }
 
 /// An object a program speaks of.
@@ -83,6 +102,8 @@ pub(crate) enum Saw {
     Bound(Option<ObjectId>),
     Was(bool),
     Names(Vec<(String, ObjectId)>),
+    Job(JobId),
+    Jobs(Vec<Pending>),
     Missing(ObjectId),
     Fault,
     Refused(String),
@@ -116,6 +137,19 @@ pub(crate) trait Api {
         limit: usize,
     ) -> Result<Vec<(String, ObjectId)>, Stop>;
     fn send(&mut self, number: u64);
+    fn schedule(&mut self, of: ObjectId, later: Later, again: bool) -> Result<JobId, Stop>;
+    fn jobs(&mut self, of: ObjectId) -> Result<Vec<Pending>, Stop>;
+    fn cancel(&mut self, job: JobId) -> Result<(), Stop>;
+}
+
+/// What a run of a program is given besides its text.
+#[derive(Debug, Clone, PartialEq)]
+pub(crate) struct Given {
+    pub(crate) mark: u32,
+    /// The objects it can pick from.
+    pub(crate) known: Vec<ObjectId>,
+    /// The job whose turn it is, and its seed.
+    pub(crate) this: Option<(JobId, u64)>,
 }
 
 /// The two kinds of the ground, as the model keeps them.
@@ -169,23 +203,24 @@ struct Going<'a, A> {
     api: &'a mut A,
     mark: u32,
     pool: Vec<ObjectId>,
+    this: Option<JobId>,
 }
 
-/// Runs a program marked `mark`, noting what it is answered; `known` are the objects it can pick.
+/// Runs a program, noting what it is answered.
 ///
 /// # Errors
 /// What ended it: a refusal of its own, or what the engine stopped it for.
 pub(crate) fn run<A: Api>(
     api: &mut A,
     program: &Program,
-    mark: u32,
-    known: &[ObjectId],
+    given: &Given,
     saw: &mut Vec<Saw>,
 ) -> Result<(), Stop> {
     let mut going = Going {
         api,
-        mark,
-        pool: known.to_vec(),
+        mark: given.mark,
+        pool: given.known.clone(),
+        this: given.this.map(|(id, _)| id),
     };
     for op in &program.ops {
         let (answer, id) = going.step(op);
@@ -302,6 +337,36 @@ impl<A: Api> Going<'_, A> {
                 self.api.send(u64::from(self.mark) * SENT_BY + number);
                 Ok(Saw::Done)
             }
+            other => self.schedule_or_cancel(other),
+        }
+    }
+
+    fn schedule_or_cancel(&mut self, op: &Op) -> Result<Saw, Stop> {
+        match op {
+            Op::After(pick, later) => {
+                let of = self.pick(*pick);
+                self.api.schedule(of, *later, false).map(Saw::Job)
+            }
+            Op::Every(pick, later) => {
+                let of = self.pick(*pick);
+                self.api.schedule(of, *later, true).map(Saw::Job)
+            }
+            Op::Jobs(pick) => self.api.jobs(self.pick(*pick)).map(Saw::Jobs),
+            Op::Cancel(pick, which, twice) => {
+                let jobs = self.api.jobs(self.pick(*pick))?;
+                let Some(job) = jobs.get(which % jobs.len().max(1)) else {
+                    return Ok(Saw::Jobs(jobs));
+                };
+                self.api.cancel(job.id)?;
+                if *twice {
+                    self.api.cancel(job.id)?;
+                }
+                Ok(Saw::Done)
+            }
+            Op::CancelThis => match self.this {
+                Some(this) => self.api.cancel(this).map(|()| Saw::Done),
+                None => Ok(Saw::Done),
+            },
             other => unreachable!("{other:?} is handled above"),
         }
     }

@@ -24,6 +24,8 @@ pub(crate) struct Evidence<'a> {
     pub(crate) memory: Option<&'a Model>,
     /// The world that the disk gave back.
     pub(crate) after: &'a Model,
+    /// When the world began again.
+    pub(crate) restarted_ms: u64,
     /// Whether effects waited for the disk.
     pub(crate) strict: bool,
     /// Whether all was written to the disk before it ended.
@@ -49,7 +51,7 @@ impl Evidence<'_> {
     }
 
     fn deed(&self, mark: u32) -> Result<&Deed, String> {
-        let found = self.diary.deeds.iter().find(|deed| deed.mark == mark);
+        let found = self.diary.deeds.iter().find(|deed| deed.mark() == mark);
         found.ok_or_else(|| format!("task {mark} was told of, and never concluded"))
     }
 
@@ -77,7 +79,7 @@ impl Evidence<'_> {
             }
         }
         if self.flushed {
-            let untold = |deed: &&Deed| deed.is_durable() && !once.contains(&u64::from(deed.mark));
+            let untold = |deed: &&Deed| deed.replies() && !once.contains(&u64::from(deed.mark()));
             if let Some(deed) = self.diary.deeds.iter().find(untold) {
                 return Err(format!("nobody was told of {deed:?}"));
             }
@@ -92,7 +94,7 @@ impl Evidence<'_> {
         for group in marks.chunk_by(|a, b| a == b) {
             let deed = self.deed(group[0])?;
             let sends = if deed.commits() { deed.sends() } else { 0 };
-            let expected = sends + usize::from(deed.is_durable());
+            let expected = sends + usize::from(deed.replies());
             if !seen.insert(group[0]) || group.len() != expected {
                 return Err(format!(
                     "{} effects of {deed:?}, not {expected}",
@@ -119,7 +121,7 @@ impl Evidence<'_> {
             .diary
             .deeds
             .iter()
-            .filter_map(|deed| Some((deed, *positions.get(&deed.mark)?)))
+            .filter_map(|deed| Some((deed, *positions.get(&deed.mark())?)))
             .map(|(deed, at)| (deed, at, deed.ids().collect::<BTreeSet<_>>()))
             .collect();
         for (index, (late, late_at, late_ids)) in told.iter().enumerate() {
@@ -141,7 +143,7 @@ impl Evidence<'_> {
             .deeds
             .iter()
             .filter(|deed| deed.writes() && deed.is_durable())
-            .filter_map(|deed| Some((deed.mark, deed.report?.epoch)))
+            .filter_map(|deed| Some((deed.mark(), deed.report?.epoch)))
             .collect();
         for hearing in &self.diary.heard {
             let deed = self.deed(Self::source(hearing))?;
@@ -149,7 +151,7 @@ impl Evidence<'_> {
                 Saw::Thing(_, Some(thing)) => &thing.marks[..],
                 _ => &[],
             });
-            for mark in seen.chain([&deed.mark]) {
+            for mark in seen.chain([&deed.mark()]) {
                 if let Some(epoch) = epochs.get(mark)
                     && *epoch > hearing.synced
                 {
@@ -221,7 +223,8 @@ impl Evidence<'_> {
         let Some(memory) = self.memory else {
             return Ok(());
         };
-        let committed = self.diary.deeds.iter().filter(|deed| deed.commits());
+        let had_turn = |deed: &&Deed| deed.commits() || deed.given.this.is_some();
+        let committed = self.diary.deeds.iter().filter(had_turn);
         let expected = replay(self.before, committed)?;
         let fault = difference(&expected, memory, false);
         fault.map_or(Ok(()), |why| Err(format!("in memory {why}")))
@@ -243,8 +246,8 @@ impl Evidence<'_> {
     fn acknowledged_is_durable(&self) -> Verdict {
         let (survivors, positions) = (self.survivors(), self.positions());
         let lost = self.diary.deeds.iter().find(|deed| {
-            let must = self.flushed || positions.contains_key(&deed.mark);
-            must && deed.writes() && !survivors.contains(&deed.mark)
+            let must = self.flushed || positions.contains_key(&deed.mark());
+            must && deed.writes() && !survivors.contains(&deed.mark())
         });
         lost.map_or(Ok(()), |deed| {
             Err(format!("lost, though it was told of: {deed:?}"))
@@ -259,17 +262,23 @@ impl Evidence<'_> {
         let survivors = self.survivors();
         let mut first_lost: BTreeMap<usize, &Deed> = BTreeMap::new();
         let mut model = self.before.clone();
-        for deed in self.diary.deeds.iter().filter(|deed| deed.writes()) {
+        for deed in &self.diary.deeds {
+            if !deed.writes() {
+                if let Some((this, seed)) = deed.given.this {
+                    model.pass_turn(this, deed.now, seed)?;
+                }
+                continue;
+            }
             let mut regions = regions_of(deed, &model, partition);
             let made = made(&deed.saw);
-            model.execute(&deed.program, deed.mark, &deed.known, made);
+            model.execute(&deed.program, &deed.given, deed.now, made)?;
             regions.extend(regions_of(deed, &model, partition));
             for region in regions {
                 match first_lost.get(&region) {
-                    None if !survivors.contains(&deed.mark) => {
+                    None if !survivors.contains(&deed.mark()) => {
                         first_lost.insert(region, deed);
                     }
-                    Some(lost) if survivors.contains(&deed.mark) => {
+                    Some(lost) if survivors.contains(&deed.mark()) => {
                         return Err(format!(
                             "region {region} lost {lost:?} and kept the later {deed:?}"
                         ));
@@ -287,12 +296,15 @@ impl Evidence<'_> {
         let (survivors, positions) = (self.survivors(), self.positions());
         let counts = self.diary.deeds.iter().filter(|deed| {
             if deed.writes() {
-                survivors.contains(&deed.mark)
+                survivors.contains(&deed.mark())
+            } else if deed.given.this.is_some() {
+                self.was_had_in_vain(deed)
             } else {
-                self.strict && positions.contains_key(&deed.mark)
+                self.strict && positions.contains_key(&deed.mark())
             }
         });
-        let expected = replay(self.before, counts).map_err(|why| format!("on disk: {why}"))?;
+        let mut expected = replay(self.before, counts).map_err(|why| format!("on disk: {why}"))?;
+        expected.restart(self.restarted_ms);
         if let Some(why) = difference(&expected, self.after, false) {
             return Err(format!("the disk gave back another world: {why}"));
         }
@@ -307,6 +319,24 @@ impl Evidence<'_> {
         }
     }
 
+    /// Whether the turn of a job that ended without effect has survived: then the job waits no more,
+    /// unless it comes again, and then a restart takes it to the same point of its phase. Of a job
+    /// that has not survived itself nothing can be said.
+    fn was_had_in_vain(&self, deed: &Deed) -> bool {
+        let Some((this, _)) = deed.given.this else {
+            return false;
+        };
+        let made = Saw::Job(this);
+        let mut makers = self
+            .diary
+            .deeds
+            .iter()
+            .filter(|deed| deed.saw.contains(&made));
+        let was_made = makers.all(|deed| self.survivors().contains(&deed.mark()));
+        let waits = self.after.jobs.get(&this);
+        was_made && waits.is_none_or(|(job, _)| job.every.is_some())
+    }
+
     /// How much this life has shown.
     pub(crate) fn tally(&self) -> Vec<(String, u64)> {
         let (survivors, positions) = (self.survivors(), self.positions());
@@ -316,18 +346,23 @@ impl Evidence<'_> {
                 self.diary.deeds.iter().filter(|deed| is(deed)).count() as u64,
             )
         };
-        let is_lost = |deed: &Deed| deed.writes() && !survivors.contains(&deed.mark);
+        let is_lost = |deed: &Deed| deed.writes() && !survivors.contains(&deed.mark());
         vec![
-            count("tasks kept", &|deed| survivors.contains(&deed.mark)),
+            count("tasks kept", &|deed| survivors.contains(&deed.mark())),
+            count("chores kept", &|deed| {
+                deed.given.this.is_some() && survivors.contains(&deed.mark())
+            }),
             count("durable tasks lost", &|deed| {
                 is_lost(deed) && deed.is_durable()
             }),
             count("lazy tasks lost", &|deed| {
                 is_lost(deed) && !deed.is_durable()
             }),
-            count("tasks told of", &|deed| positions.contains_key(&deed.mark)),
+            count("tasks told of", &|deed| {
+                positions.contains_key(&deed.mark())
+            }),
             count("readers told of", &|deed| {
-                !deed.writes() && positions.contains_key(&deed.mark)
+                !deed.writes() && positions.contains_key(&deed.mark())
             }),
             (
                 "lives with all finished".into(),

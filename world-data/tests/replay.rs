@@ -31,11 +31,11 @@ pub(crate) fn acts(deed: &Deed, lists: &BTreeMap<ObjectId, Vec<u32>>) -> Vec<Act
     for saw in &deed.saw {
         match saw {
             Saw::Added(id) if deed.commits() && lists.contains_key(id) && appended.insert(*id) => {
-                acts.push(Act::Append(*id, deed.mark));
+                acts.push(Act::Append(*id, deed.mark()));
             }
             Saw::Thing(id, Some(thing)) if lists.contains_key(id) => {
                 let mut marks = thing.marks.clone();
-                if !deed.commits() && marks.last() == Some(&deed.mark) {
+                if !deed.commits() && marks.last() == Some(&deed.mark()) {
                     marks.pop();
                 }
                 acts.push(Act::Read(*id, marks));
@@ -55,10 +55,13 @@ pub(crate) fn replay<'a>(
     for deed in deeds {
         let stopped = deed.fault == Some(Fault::Timeout);
         if stopped || (deed.store_failed && deed.fault == Some(Fault::Failed)) {
+            if let Some((this, seed)) = deed.given.this.filter(|_| stopped) {
+                model.pass_turn(this, deed.now, seed)?;
+            }
             continue;
         }
         let made = made(&deed.saw);
-        let (saw, commits) = model.execute(&deed.program, deed.mark, &deed.known, made);
+        let (saw, commits) = model.execute(&deed.program, &deed.given, deed.now, made)?;
         let saw: Vec<_> = saw.into_iter().map(|saw| without_legs(deed, saw)).collect();
         let was: Vec<_> = deed
             .saw
@@ -77,7 +80,13 @@ pub(crate) fn replay<'a>(
 /// An answer, but for where the tick has taken something.
 pub(crate) fn without_legs(deed: &Deed, saw: Saw) -> Saw {
     // Genesis made the walkers first, and gave legs to every other one.
-    let mut with_legs = deed.known.iter().take(WALKERS as usize).skip(1).step_by(2);
+    let mut with_legs = deed
+        .given
+        .known
+        .iter()
+        .take(WALKERS as usize)
+        .skip(1)
+        .step_by(2);
     match saw {
         Saw::Thing(id, Some(thing)) if thing.legs.is_some() => Saw::Thing(
             id,

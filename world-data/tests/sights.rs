@@ -40,6 +40,7 @@ impl World for Crossroads {
     type Command = ();
     type Reply = ();
     type Input = ();
+    type Job = ();
     type View = ();
 
     fn map(&self) -> Map {

@@ -3,26 +3,28 @@
 //! Not here: the scheduler (`baton`), what must be true of a life (`properties`), which seeds are
 //! tried (`seeds`).
 
-use std::cell::RefCell;
+use std::cell::{Cell, RefCell};
 use std::sync::Arc;
 
 use parking_lot::Mutex;
 use tempfile::TempDir;
-use world_data::{Class, Done, Durability, Engine, Faults, Home, ObjectId, Options, Rng};
+use world_data::{Class, Done, Durability, Engine, Faults, Home, Options, RegionId, Rng, Worker};
 
-use crate::agreement::made;
+use crate::agreement::chore_of;
 use crate::baton::Baton;
 use crate::diary::{Counts, Deed, Diary, Listener};
 use crate::draw::{Sort, program};
-use crate::ground::{Ground, call, folder, options, reply, session};
+use crate::ground::{Chore, Ground, call, folder, options, reply, session};
 use crate::model::Model;
 use crate::on_engine::OnEngine;
-use crate::programs::run;
+use crate::programs::{Given, Program, run};
 use crate::properties::Evidence;
 use crate::snapshot::{snapshot, walkers};
 
 /// Lives of one world.
 const LIVES: usize = 3;
+/// The session that jobs tell things.
+const HOUSE: u128 = 0;
 /// Most tasks of one client in one life.
 const MOST_TASKS: usize = 30;
 
@@ -47,6 +49,8 @@ struct Sim {
     dir: TempDir,
     durability: Durability,
     faults: Arc<Faults>,
+    /// When the next life begins.
+    now_ms: u64,
     trace: u64,
 }
 
@@ -78,6 +82,7 @@ pub(crate) fn live(seed: u64) -> Result<(Counts, u64), String> {
         dir: folder(false),
         durability,
         faults,
+        now_ms: options().start_ms,
         trace: 0,
     };
     let mut life = sim.open(Diary::first())?;
@@ -90,14 +95,23 @@ pub(crate) fn live(seed: u64) -> Result<(Counts, u64), String> {
         let ending = life.ending;
         let mut page = std::mem::take(&mut *life.diary.lock());
         let next = page.turn_page();
+        // Less than a period of most jobs, or more than several.
+        let most = if sim.rng.bool() { 50 } else { 1000 };
+        let down_ms = sim.rng.u64(0..most);
+        sim.now_ms = life.engine.clock().now_ms() + down_ms;
         drop(life);
         life = sim.open(next)?;
-        let after = snapshot(&mut life.engine.worker(), &page.known)?;
+        let mut after = snapshot(&mut life.engine.worker(), &page.known)?;
+        for (id, (_, seed)) in &mut after.jobs {
+            let chore = page.chores.get(id);
+            *seed = *chore.ok_or_else(|| format!("nobody made {id:?}"))?;
+        }
         let evidence = Evidence {
             diary: &page,
             before: &before,
             memory: memory.as_ref(),
             after: &after,
+            restarted_ms: sim.now_ms,
             strict: durability == Durability::Strict,
             flushed: matches!(ending, Ending::Flushed | Ending::Closed),
         };
@@ -129,6 +143,7 @@ impl Sim {
             cache_objects: [8, 20, 1000][rng.usize(0..3)],
             durability: self.durability,
             seed: rng.u64(..),
+            start_ms: self.now_ms,
             ..options()
         };
         let diary = Arc::new(Mutex::new(diary));
@@ -208,21 +223,19 @@ impl Life {
         for _ in 0..rng.usize(1..MOST_TASKS) {
             let sort = Sort::draw(&mut rng);
             let program = program(&mut rng, sort);
-            let (mark, known, from) = {
-                let mut diary = self.diary.lock();
-                diary.next_mark += 1;
-                (diary.next_mark - 1, diary.known.clone(), diary.tick())
-            };
-            let saw = RefCell::new(Vec::new());
+            let (given, from) = self.diary.lock().begin(None);
+            let mark = given.mark;
+            let (saw, now) = (RefCell::new(Vec::new()), Cell::new(0));
             let report = worker.execute(
                 call(sort.class()),
                 |task| {
                     saw.borrow_mut().clear();
+                    now.set(task.now());
                     let mut api = OnEngine {
                         task,
                         session: session(client),
                     };
-                    run(&mut api, &program, mark, &known, &mut saw.borrow_mut())
+                    run(&mut api, &program, &given, &mut saw.borrow_mut())
                 },
                 |done| {
                     let failed = match done {
@@ -230,10 +243,10 @@ impl Life {
                         Done::Ended(fault, why) => Some((fault, why)),
                     };
                     let deed = Deed {
-                        mark,
                         sort,
                         program: program.clone(),
-                        known: known.clone(),
+                        given: given.clone(),
+                        now: now.get(),
                         saw: saw.take(),
                         fault: failed.as_ref().map(|(fault, _)| *fault),
                         store_failed: self.engine.failure().is_some(),
@@ -246,6 +259,9 @@ impl Life {
                 },
             );
             self.diary.lock().returned(mark, report);
+            if rng.u32(0..8) == 0 {
+                self.do_chores(&mut worker, 1);
+            }
             if rng.u32(0..30) == 0 {
                 let did = self.change_partition(&mut rng);
                 self.diary.lock().count(did);
@@ -264,10 +280,74 @@ impl Life {
             .fault
             .map_or("committed".into(), |fault| format!("{fault:?}"));
         diary.count(format!("{:?} {how}", deed.sort).to_lowercase());
-        let made: Vec<ObjectId> = made(&deed.saw);
-        diary.known.extend(made);
+        diary.take_in(&deed);
         diary.deeds.push(deed);
         true
+    }
+
+    /// Gives jobs that are due their turns, at most so many of each region; anybody may, at any
+    /// time, the same ones as others.
+    fn do_chores(&self, worker: &mut Worker, most: usize) {
+        for region in self.engine.due() {
+            for _ in 0..most {
+                if !self.do_chore(worker, region) {
+                    break;
+                }
+            }
+        }
+    }
+
+    /// Gives a job its turn; says whether one had it.
+    fn do_chore(&self, worker: &mut Worker, region: RegionId) -> bool {
+        let begun: RefCell<Option<(Program, Given, u64)>> = RefCell::new(None);
+        let (saw, now) = (RefCell::new(Vec::new()), Cell::new(0));
+        let mut mark = None;
+        let report = worker.run_job(
+            region,
+            |task, this, chore: &Chore| {
+                let this = Some((this, chore.seed));
+                let mut begun = begun.borrow_mut();
+                let is_known = begun
+                    .as_ref()
+                    .is_some_and(|(_, given, _)| given.this == this);
+                if !is_known {
+                    let (given, from) = self.diary.lock().begin(this);
+                    *begun = Some((chore_of(chore), given, from));
+                }
+                saw.borrow_mut().clear();
+                now.set(task.now());
+                let mut api = OnEngine {
+                    task,
+                    session: session(HOUSE),
+                };
+                let (program, given, _) = begun.as_ref().expect("it has just begun");
+                run(&mut api, program, given, &mut saw.borrow_mut())
+            },
+            |_, done| {
+                let fault = match done {
+                    Done::Committed(()) => None,
+                    Done::Ended(fault, _) => Some(fault),
+                };
+                let (program, given, from) = begun.take().expect("a turn that ends has begun");
+                mark = Some(given.mark);
+                self.conclude(Deed {
+                    sort: Sort::Chore,
+                    program,
+                    given,
+                    now: now.get(),
+                    saw: saw.take(),
+                    fault,
+                    store_failed: self.engine.failure().is_some(),
+                    from,
+                    to: None,
+                    report: None,
+                });
+            },
+        );
+        if let (Some(mark), Some(report)) = (mark, report) {
+            self.diary.lock().returned(mark, report);
+        }
+        report.is_some()
     }
 
     /// Cuts a region, or joins two; anybody may, at any time.
@@ -318,6 +398,10 @@ impl Life {
                         worker.tick(*region, &Ground, actions.into(), 0.05);
                     }
                     "tick"
+                }
+                13 if rng.bool() => {
+                    self.do_chores(&mut worker, 3);
+                    "chores"
                 }
                 13 => {
                     worker.observe(region, |scene| scene.moved(|_| {}));

@@ -48,6 +48,9 @@ pub(crate) fn snapshot(worker: &mut Worker, known: &[ObjectId]) -> Result<Model,
 fn read(task: &mut Task<'_>, ids: BTreeSet<ObjectId>) -> Result<Model, Stop> {
     let mut model = Model::default();
     for id in ids {
+        // An object that is gone may have left some.
+        let jobs = task.jobs(id)?.into_iter();
+        model.jobs.extend(jobs.map(|job| (job.id, (job, 0))));
         let value = match task.find_kind::<Thing>(id)? {
             Some(thing) => Some(Thing::clone(&thing).wrap()),
             None => task
@@ -124,6 +127,15 @@ pub(crate) fn difference(expected: &Model, found: &Model, legs: bool) -> Option<
         return Some(format!(
             "names should be {:?} and are {:?}",
             expected.names, found.names
+        ));
+    }
+    // What a job is to do is seen only when it has its turn.
+    let jobs = |model: &Model| model.jobs.values().map(|(job, _)| *job).collect::<Vec<_>>();
+    if jobs(expected) != jobs(found) {
+        return Some(format!(
+            "jobs should be {:?} and are {:?}",
+            jobs(expected),
+            jobs(found)
         ));
     }
     None

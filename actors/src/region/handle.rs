@@ -64,6 +64,8 @@ pub(crate) struct RegionHandle<W: World> {
     pub(crate) alive: AtomicBool,
     /// Whether its actor is to end.
     pub(crate) stopping: AtomicBool,
+    /// Whether a job of it is due.
+    pub(crate) jobs_due: AtomicBool,
     /// Its figures.
     pub(crate) figures: Figures,
 }
@@ -89,6 +91,7 @@ impl<W: World> RegionHandle<W> {
             generation: AtomicU32::new(0),
             alive: AtomicBool::new(false),
             stopping: AtomicBool::new(false),
+            jobs_due: AtomicBool::new(false),
             figures: Figures::default(),
         }
     }

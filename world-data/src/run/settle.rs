@@ -13,6 +13,7 @@ use smallvec::SmallVec;
 use super::{Held, Runner, Undo};
 use crate::engine::Class;
 use crate::feed::{Gone, News};
+use crate::job::JobId;
 use crate::lane::{Entry, Lane};
 use crate::line::Home;
 use crate::object::Value;
@@ -135,8 +136,9 @@ impl Runner<'_> {
 
     /// Ends the undo log: each write is shown to `lay` with its region, then to observers.
     fn settle(&mut self, mut lay: impl FnMut(usize, &mut State, Settled<'_>)) {
-        let mut crossed = false;
-        for undo in self.run.undo.drain(..) {
+        let mut log = std::mem::take(&mut self.run.undo);
+        let (mut crossed, mut jobs) = (false, false);
+        for undo in log.drain(..) {
             match undo {
                 Undo::Value { held, slot, .. } | Undo::Created { held, slot, .. } => {
                     let state = &mut *self.held[held].state;
@@ -185,7 +187,21 @@ impl Runner<'_> {
                     let state = &mut *self.held[held].state;
                     lay(held, state, Settled::Name(home, name));
                 }
+                Undo::Job { held, id, old } => {
+                    jobs = true;
+                    let change = Settled::Job {
+                        id,
+                        was: old.map_or((0, 0), |job| (job.lane_set, job.lane_at)),
+                        waits: self.waits(id),
+                    };
+                    lay(held, &mut self.held[held].state, change);
+                }
             }
+        }
+        // Kept for its room.
+        self.run.undo = log;
+        if jobs {
+            self.show_due();
         }
         if crossed {
             self.show_edges();
@@ -206,7 +222,7 @@ impl Runner<'_> {
         self.settle(|_, state, change| match change {
             Settled::Put(slot) => state.mark_lazy(slot),
             Settled::Left(home) => state.note_left_lazily(home),
-            Settled::Taken(..) | Settled::Name(..) => {
+            Settled::Taken(..) | Settled::Name(..) | Settled::Job { .. } => {
                 debug_assert!(false, "structural writes are never lazy");
             }
         });
@@ -219,6 +235,13 @@ pub(crate) enum Settled<'a> {
     Left(Home),
     Taken(&'a Slot, bool),
     Name(Home, Box<str>),
+    Job {
+        id: JobId,
+        /// Where the lane may hold it as it was.
+        was: (u32, u32),
+        /// Whether it waits in some region still.
+        waits: bool,
+    },
 }
 
 fn lay(lane: &mut Lane, state: &mut State, epoch: u64, change: Settled<'_>) {
@@ -242,7 +265,27 @@ fn lay(lane: &mut Lane, state: &mut State, epoch: u64, change: Settled<'_>) {
             lane.open.entries.push(Entry::Name { home, name, id });
             state.note_left(home, epoch);
         }
+        Settled::Job { id, was, waits } => lay_job(lane, state, id, was, waits),
     }
+}
+
+fn lay_job(lane: &mut Lane, state: &mut State, id: JobId, was: (u32, u32), waits: bool) {
+    let Some(job) = state.jobs.get_mut(id) else {
+        lane.void(was.0, was.1);
+        // It waits no more, or has gone on to another region, which lays it down.
+        if !waits {
+            lane.open.entries.push(Entry::Job { id, job: None });
+        }
+        return;
+    };
+    if was != (job.lane_set, job.lane_at) {
+        lane.void(was.0, was.1);
+    }
+    let entry = Entry::Job {
+        id,
+        job: Some(Box::new(job.clone())),
+    };
+    lane.lay((&mut job.lane_set, &mut job.lane_at), entry);
 }
 
 #[inline]

@@ -33,8 +33,8 @@ const LOCK: &str = "lock";
 const LOCK_TRIES: u32 = 50;
 const LOCK_PAUSE: Duration = Duration::from_millis(20);
 const JOURNAL: &str = "journal";
-const TABLES: [&str; 8] = [
-    "meta", "rows", "where", "names", "dead", "sessions", "outcomes", "events",
+const TABLES: [&str; 9] = [
+    "meta", "rows", "where", "names", "dead", "sessions", "outcomes", "events", "jobs",
 ];
 /// Names in a folder that do not make it foreign: what a start that was cut short leaves, and
 /// what a file system puts into its root.
@@ -348,6 +348,7 @@ fn open_made(
         Some(sessions),
         Some(outcomes),
         Some(events),
+        Some(jobs),
     ] = opened.ok_or(missing)?
     else {
         return Err(missing.into());
@@ -361,6 +362,7 @@ fn open_made(
         sessions,
         outcomes,
         events,
+        jobs,
     };
     let txn = env.read_txn().map_err(text)?;
     let identity = identify(meta, &txn, world, map)?;

@@ -82,6 +82,7 @@ impl Store {
             self.tables.check_order(&txn, epoch)?;
             self.tables.put_rows(&mut txn, batch)?;
             self.tables.put_names(&mut txn, batch)?;
+            self.tables.put_jobs(&mut txn, batch)?;
             let dead = self.tables.put_rest(&mut txn, batch)?;
             self.tables
                 .put_sessions(&mut txn, batch, self.events_kept)?;
@@ -227,6 +228,23 @@ impl Tables {
                 Some(id) => self.names.put(txn, &key, &id.raw().to_be_bytes())?,
                 None => {
                     self.names.delete(txn, &key)?;
+                }
+            }
+        }
+        Ok(())
+    }
+
+    fn put_jobs(&self, txn: &mut RwTxn<'_>, batch: &Batch<'_>) -> heed::Result<()> {
+        let mut jobs: Vec<_> = batch.jobs.iter().collect();
+        jobs.sort_unstable_by_key(|(id, _)| **id);
+        for (id, row) in jobs {
+            let mut key = [0; 16];
+            key[..8].copy_from_slice(&id.of.raw().to_be_bytes());
+            key[8..].copy_from_slice(&id.number.to_be_bytes());
+            match row {
+                Some(row) => self.jobs.put(txn, &key, row)?,
+                None => {
+                    self.jobs.delete(txn, &key)?;
                 }
             }
         }

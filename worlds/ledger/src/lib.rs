@@ -151,6 +151,7 @@ impl World for Ledger {
     type Command = Command;
     type Reply = Reply;
     type Input = Nothing;
+    type Job = ();
     type View = Nothing;
 
     fn map(&self) -> Map {

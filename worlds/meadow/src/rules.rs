@@ -31,6 +31,7 @@ impl World for Meadow {
     type Command = Command;
     type Reply = Reply;
     type Input = Input;
+    type Job = ();
     type View = View;
 
     fn map(&self) -> Map {
