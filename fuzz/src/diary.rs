@@ -52,6 +52,7 @@ impl World for Diary {
     type Command = Command;
     type Reply = Reply;
     type Input = Input;
+    type Job = ();
     type View = ();
 
     fn map(&self) -> Map {
