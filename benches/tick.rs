@@ -1,6 +1,7 @@
 //! Lives here: `tick/sheep`: ticks of 10,000 sheep, against a loop over a plain `Vec`; and
-//! `tick/threads`: from how many slots on a second thread pays. Not here: how sheep of the meadow
-//! behave; these are simpler, so that ours and the floor run the very same step function.
+//! `tick/threads`: from how many slots on a second thread pays; and `tick/measuring`: what it costs
+//! to measure a region, against what is measured. Not here: how sheep of the meadow behave; these are
+//! simpler, so that ours and the floor run the very same step function.
 //!
 //! Both call `Lamb::step` for each lamb. The floor keeps lambs and positions in one `Vec` and
 //! writes the results back in place, on one thread. Ours besides remembers which cells changed,
@@ -11,6 +12,7 @@
 //! floor has one, so 2 is the most that they can bring.
 
 use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
 
 use anyhow::{Context, Result, ensure};
 use rayon::{ThreadPool, ThreadPoolBuilder};
@@ -20,7 +22,7 @@ use world_data::{
     Step, Stop, Task, Tick, Worker, World,
 };
 
-use crate::harness::{Measure, Plan, compare, median, time};
+use crate::harness::{Measure, Plan, compare, median, now, time};
 
 const LAMBS: usize = 10_000;
 const METRES: f64 = 2048.0;
@@ -39,6 +41,46 @@ pub(crate) fn run(plan: &Plan) -> Result<()> {
     }
     if plan.wants_area("tick/threads") {
         threads(plan)?;
+    }
+    if plan.wants_area("tick/measuring") {
+        measuring(plan)?;
+    }
+    Ok(())
+}
+
+/// Ticks per second.
+const HZ: u32 = 20;
+/// Looks at the clock by which a region's actor knows how long the parts of a tick took.
+const CLOCKS: u32 = 5;
+/// A survey waits until so many times what the last one took was done.
+const SURVEY_PART: f64 = 200.0;
+/// The part of a region's time that measuring it may take.
+const MEASURING_AT_MOST: f64 = 0.02;
+
+/// What a region's actor does in a tick only to measure it, against the tick.
+fn measuring(plan: &Plan) -> Result<()> {
+    for (mood, restless) in MOODS {
+        let id = format!("tick/measuring/10000/{mood}");
+        if !plan.wants(&id) {
+            continue;
+        }
+        let flock = Flock {
+            lambs: LAMBS,
+            restless,
+            sight: 0.0,
+        };
+        let ticks = plan.times(TICKS);
+        let (mut measured, mut floor) = (Ours::new(flock, 1, 1)?, Ours::new(flock, 1, 1)?);
+        let measure = Measure::Time {
+            at_most: Some(MEASURING_AT_MOST),
+        };
+        compare(
+            plan,
+            &id,
+            measure,
+            || measured.measuring(),
+            || floor.ticks(ticks),
+        )?;
     }
     Ok(())
 }
@@ -338,6 +380,31 @@ impl Ours {
         };
         self.check()?;
         Ok(took)
+    }
+
+    /// The time that measuring takes of one tick: its looks at the clock, and its part of a survey.
+    fn measuring(&mut self) -> Result<f64> {
+        self.number += 1;
+        let (worker, regions) = &mut self.shares[0];
+        let (tick, ticked) = time(|| worker.tick(regions[0], &self.flock, self.number, SECONDS));
+        ticked.context("the region ticks")?;
+        let survey = worker.observe(regions[0], |scene| {
+            time(|| (scene.weights(), scene.take_tasks_with())).0
+        });
+        let survey = survey.context("the region is there")?;
+        let busy = AtomicU64::new(0);
+        let (clocks, ()) = time(|| {
+            let mut last = now();
+            for _ in 0..CLOCKS * HZ {
+                let next = now();
+                busy.fetch_add((next - last).as_nanos() as u64, Ordering::Relaxed);
+                last = next;
+            }
+        });
+        let clocks = clocks.as_secs_f64() / f64::from(HZ);
+        let survey = survey.as_secs_f64() / f64::from(HZ);
+        // As the region's actor: at most once per second, and no sooner than it is worth it.
+        Ok(clocks + survey.min(tick.as_secs_f64() / SURVEY_PART))
     }
 
     /// Nobody is missing.

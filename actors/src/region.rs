@@ -216,7 +216,7 @@ impl<W: World> Region<W> {
     fn count(&mut self) -> Option<()> {
         let figures = &self.handle.figures;
         let counts = self.worker.borrow_mut().observe(self.handle.id, |scene| {
-            *figures.weights.lock() = scene.weights();
+            survey_loads(figures, scene);
             figures.held_with(scene.take_tasks_with());
             scene.counts()
         })?;
@@ -253,7 +253,7 @@ fn survey<W: World>(
         return;
     }
     handle.figures.held_with(scene.take_tasks_with());
-    *handle.figures.weights.lock() = scene.weights();
+    survey_loads(&handle.figures, scene);
     let wanted = host.dots_until.load(Ordering::Relaxed) > host.engine.clock().now_ms();
     let mut dots = Vec::new();
     if wanted {
@@ -263,6 +263,15 @@ fn survey<W: World>(
         });
     }
     *handle.figures.dots.lock() = dots;
+}
+
+/// Notes where the load lies, if enough was done since the last time.
+fn survey_loads(figures: &Figures, scene: &Scene<'_>) {
+    if figures.wants_survey() {
+        let begun = Instant::now();
+        *figures.weights.lock() = scene.weights();
+        figures.surveyed(begun.elapsed());
+    }
 }
 
 fn tell<W: World>(host: &Host<W>, tracks: &mut Tracks, tick: RegionTick) {

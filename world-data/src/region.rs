@@ -433,6 +433,15 @@ impl State {
         self.homes.get(&home).map_or(&[], |home| &home.members)
     }
 
+    /// For each home with anything in it, in any order: the sum of what `weigh` says of its objects.
+    pub(crate) fn sums(&self, weigh: impl Fn(&Slot) -> f64) -> Vec<(Home, f64)> {
+        let sum = |(home, state): (&Home, &HomeState)| {
+            let slots = state.members.iter().map(|at| &self.slots[*at as usize]);
+            (!state.members.is_empty()).then(|| (*home, slots.map(&weigh).sum()))
+        };
+        self.homes.iter().filter_map(sum).collect()
+    }
+
     pub(crate) fn names(&mut self, home: Home) -> Option<&mut BTreeMap<Box<str>, ObjectId>> {
         let round = self.round;
         self.homes.get_mut(&home).map(|home| {

@@ -524,14 +524,10 @@ impl Scene<'_> {
     }
 
     /// What each home costs, in ascending order: its objects, those that moved just now four
-    /// times as much, since they are ticked, encoded and sent.
+    /// times as much, since they are ticked, encoded and sent. Looks at every object.
     pub fn weights(&self) -> Vec<(Home, f64)> {
-        let mut weights: FxHashMap<Home, f64> = FxHashMap::default();
-        for slot in self.state.slots.iter().filter(|slot| slot.value.is_some()) {
-            let weight = if slot.news == News::None { 1.0 } else { 4.0 };
-            *weights.entry(slot.home).or_default() += weight;
-        }
-        let mut weights: Vec<_> = weights.into_iter().collect();
+        let weigh = |slot: &Slot| if slot.news == News::None { 1.0 } else { 4.0 };
+        let mut weights = self.state.sums(weigh);
         weights.sort_unstable_by_key(|(home, _)| *home);
         weights
     }

@@ -51,6 +51,9 @@ pub(crate) struct Figures {
     lateness: Mutex<VecDeque<u32>>,
     /// What went over to other regions since the supervisor last asked.
     counted: Mutex<FxHashMap<RegionId, Counts>>,
+    /// All that was done until the last survey of where the load lies, and how long that took, in
+    /// nanoseconds.
+    surveyed: [AtomicU64; 2],
     /// The load of each cell, in any unit.
     pub(crate) weights: Mutex<Vec<(Home, f64)>>,
     /// Where entities are, when somebody wants to see: x and y of each.
@@ -65,7 +68,33 @@ pub(crate) struct Figures {
     fresh: AtomicU64,
 }
 
+/// A survey of where the load lies waits until so many times what the last one took was done: it looks
+/// at every object, and a region that does little needs no cut.
+const SURVEY_PART: u32 = 200;
+
 impl Figures {
+    /// Whether enough was done since the last survey to make another.
+    pub(crate) fn wants_survey(&self) -> bool {
+        let [until, took] = &self.surveyed;
+        let nanos = |of: &AtomicU64| Duration::from_nanos(of.load(Ordering::Relaxed));
+        self.busy_in_all().saturating_sub(nanos(until)) >= nanos(took) * SURVEY_PART
+    }
+
+    /// Notes a survey that took so long.
+    pub(crate) fn surveyed(&self, took: Duration) {
+        let until = self.busy_in_all();
+        for (figure, time) in self.surveyed.iter().zip([until, took]) {
+            figure.store(time.as_nanos() as u64, Ordering::Relaxed);
+        }
+    }
+
+    fn busy_in_all(&self) -> Duration {
+        Part::ALL
+            .into_iter()
+            .map(|part| self.busy_total(part))
+            .sum()
+    }
+
     /// Adds time spent.
     pub(crate) fn busy(&self, part: Part, time: Duration) {
         self.busy[part as usize].fetch_add(time.as_nanos() as u64, Ordering::Relaxed);
@@ -151,6 +180,29 @@ impl Figures {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn surveys_take_a_small_part_of_what_is_surveyed_at_most() {
+        let (figures, survey) = (Figures::default(), Duration::from_micros(300));
+        let (mut surveys, mut busy) = (0, Duration::ZERO);
+        // A region that ticks for 4 ms each second, for ten minutes.
+        for _ in 0..600 {
+            if figures.wants_survey() {
+                figures.surveyed(survey);
+                surveys += 1;
+            }
+            figures.busy(Part::Ticks, Duration::from_millis(4));
+            busy += Duration::from_millis(4);
+        }
+        assert!(
+            survey * (surveys - 1) * SURVEY_PART <= busy,
+            "{surveys} surveys"
+        );
+        assert!(surveys > 30, "{surveys} surveys");
+        // One that is busy is surveyed each second.
+        figures.busy(Part::Tasks, Duration::from_millis(500));
+        assert!(figures.wants_survey());
+    }
 
     #[test]
     fn what_a_slowed_region_would_do_at_full_time_is_known() {
