@@ -159,6 +159,16 @@ impl<W: World> HubActor<W> {
     }
 }
 
+/// The periods from the first tick, due at `begun`, to the one that was due at `due` and runs at `now`.
+///
+/// A tick that is late has the number of the newest that is due: its frames show what regions did
+/// until now, and a client that counts by an older number sees everybody run.
+fn periods_between(begun: Instant, due: Instant, now: Instant, period: Duration) -> u64 {
+    let since = |at: Instant| (at - begun).as_secs_f64() / period.as_secs_f64();
+    // Timers are exact to a millisecond only, so what was due is rounded, and never counted twice.
+    (since(due).round() as u64).max(since(now).floor() as u64)
+}
+
 impl<W: World> Actor for HubActor<W> {
     type Context = Context<Self>;
 
@@ -194,12 +204,36 @@ impl<W: World> StreamHandler<Woken> for HubActor<W> {
 impl<W: World> StreamHandler<Due> for HubActor<W> {
     fn handle(&mut self, Due(due): Due, ctx: &mut Self::Context) {
         let (begun, first) = *self.begun.get_or_insert((due, self.core.tick.get()));
-        let since = (due - begun).as_secs_f64() / self.period().as_secs_f64();
-        self.core.tick.set(first + 1 + since.round() as u64);
+        let passed = periods_between(begun, due, Instant::now(), self.period());
+        self.core.tick.set(first + 1 + passed);
         guarded("tick", || self.core.tick());
         if self.core.host.phase.stopped() {
             HUBS.with_borrow_mut(|hubs| hubs.remove(&self.core.host.id));
             ctx.stop();
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_late_tick_is_numbered_by_when_it_runs() {
+        let (begun, period) = (Instant::now(), Duration::from_millis(50));
+        let number = |due: u64, now: u64| {
+            let at = |ms| begun + Duration::from_millis(ms);
+            periods_between(begun, at(due), at(now), period)
+        };
+        let numbers = [(0, 0), (0, 49), (0, 50), (0, 1049), (1100, 1101)];
+        assert_eq!(
+            numbers.map(|(due, now)| number(due, now)),
+            [0, 0, 1, 20, 22]
+        );
+        // A millisecond off the beat, both ways.
+        assert_eq!(
+            [(51, 52), (99, 100)].map(|(due, now)| number(due, now)),
+            [1, 2]
+        );
     }
 }

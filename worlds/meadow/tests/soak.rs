@@ -7,10 +7,11 @@
 //! ```
 //!
 //! `BRIGHTSTAR_SOAK_PATTERN=border` plays that one alone, and `BRIGHTSTAR_SOAK_CROSSINGS=100000` wants
-//! so many walks over borders. `BRIGHTSTAR_SOAK_BOTS`, `BRIGHTSTAR_SEED`, `BRIGHTSTAR_SOAK_STORM` (how often an order is given),
-//! `BRIGHTSTAR_SOAK_DIR` (data, logs and reports stay there) and `MEADOW_BIN` (another server, as
-//! when it is broken on purpose) say the rest. A soak that fails leaves its folder behind, and names
-//! it.
+//! so many walks over borders. Bots resume their sessions after a kill;
+//! `BRIGHTSTAR_SOAK_SESSIONS=end` lets them log in anew. `BRIGHTSTAR_SOAK_BOTS`, `BRIGHTSTAR_SEED`,
+//! `BRIGHTSTAR_SOAK_STORM` (how often an order is given), `BRIGHTSTAR_SOAK_DIR` (data, logs and
+//! reports stay there) and `MEADOW_BIN` (another server, as when it is broken on purpose) say the
+//! rest. A soak that fails leaves its folder behind, and names it.
 
 #![allow(clippy::unwrap_used, reason = "the line of the failure is shown")]
 

@@ -15,7 +15,7 @@ const BOTS: u32 = if cfg!(debug_assertions) { 40 } else { 200 };
 const LIVES: u32 = 10;
 const LIFE: std::ops::RangeInclusive<Duration> = Duration::from_secs(6)..=Duration::from_mins(3);
 /// Whether sessions outlive a server that dies: what `--restarts` is told.
-const SESSIONS: &str = "end";
+const SESSIONS: &str = "resume";
 /// Which bots do what: pattern, share of all, and what else the part says. A crowd comes after one
 /// tenth of the time, another after half of it, and each stays for a fifth.
 const PARTS: [(&str, f64, &str); 7] = [
