@@ -66,6 +66,10 @@ pub(crate) fn serve() -> Result<()> {
     // Limits against floods are for strangers; everything that is measured stays as it is.
     config.sessions.commands_per_second = 1_000_000;
     config.gateway.messages_per_second = 1_000_000;
+    config.sessions.max_sessions = 1_000_000;
+    config.gateway.max_sockets = 1_000_000;
+    // Sockets that are only held are not tended.
+    config.gateway.ping_interval_seconds = 3_600;
     // As the ledger's own binary has it.
     config.engine.task_budget_ms = 1_000;
     let world = Ledger {
@@ -94,14 +98,14 @@ pub(crate) fn wait_for_parent() {
 }
 
 /// A server in a process of its own. Ends with this value.
-struct Server {
+pub(crate) struct Server {
     child: Child,
-    address: SocketAddr,
+    pub(crate) address: SocketAddr,
     _output: BufReader<ChildStdout>,
 }
 
 impl Server {
-    fn start(role: &str) -> Result<Self> {
+    pub(crate) fn start(role: &str) -> Result<Self> {
         let mut command = Command::new(std::env::current_exe()?);
         let command = command
             .arg(role)
@@ -123,6 +127,10 @@ impl Server {
             address,
             _output: output,
         })
+    }
+
+    pub(crate) fn pid(&self) -> u32 {
+        self.child.id()
     }
 }
 
@@ -194,7 +202,7 @@ fn commands(first: u64, pairs: &[Pair]) -> Result<Vec<Bytes>> {
     numbered.map(encode).collect()
 }
 
-async fn open(address: SocketAddr, number: usize, is_ledger: bool) -> Result<Socket> {
+pub(crate) async fn open(address: SocketAddr, number: usize, is_ledger: bool) -> Result<Socket> {
     let mut request = format!("ws://{address}/v1/ws").into_client_request()?;
     if is_ledger {
         let protocol = Codec::MessagePack.subprotocol().parse()?;

@@ -49,8 +49,32 @@ pub(crate) enum Measure {
     Rate { at_least: Option<f64> },
     /// Seconds: less is better.
     Time { at_most: Option<f64> },
+    /// Bytes: less is better.
+    Bytes { at_most: Option<f64> },
     /// A plain number: more is better; the goal is for ours alone, not for the ratio.
     Number { ours_at_least: Option<f64> },
+}
+
+/// Runs ours and the floor once each and prints one line: for what takes long and varies little.
+pub(crate) fn compare_once(
+    plan: &Plan,
+    id: &str,
+    measure: Measure,
+    ours: impl FnOnce() -> Result<f64>,
+    floor: impl FnOnce() -> Result<f64>,
+) -> Result<()> {
+    if !plan.wants(id) {
+        return Ok(());
+    }
+    let (ours, floor) = (ours()?, floor()?);
+    println!(
+        "bench {id:<40} ours {:>9} floor {:>9} ratio {:.3} (once){}",
+        measure.show(ours),
+        measure.show(floor),
+        ours / floor,
+        measure.verdict(ours, ours / floor),
+    );
+    Ok(())
 }
 
 /// Runs ours and the floor by turns and prints one line.
@@ -97,6 +121,7 @@ impl Measure {
         match self {
             Self::Rate { .. } => format!("{}/s", scaled(value)),
             Self::Time { .. } => format!("{:.1} us", value * 1e6),
+            Self::Bytes { .. } => format!("{:.1} KiB", value / 1024.0),
             Self::Number { .. } => format!("{value:.2}"),
         }
     }
@@ -107,6 +132,9 @@ impl Measure {
                 at_least: Some(goal),
             } => (ratio >= goal, format!("ratio >= {goal}")),
             Self::Time {
+                at_most: Some(goal),
+            }
+            | Self::Bytes {
                 at_most: Some(goal),
             } => (ratio <= goal, format!("ratio <= {goal}")),
             Self::Number {

@@ -13,6 +13,7 @@ mod echo;
 mod epoch;
 mod frame;
 mod harness;
+mod memory;
 mod sample;
 mod task;
 mod tick;
@@ -41,5 +42,6 @@ fn main() -> Result<()> {
     epoch::run(&plan)?;
     tick::run(&plan)?;
     frame::run(&plan)?;
-    client::run(&plan)
+    client::run(&plan)?;
+    memory::run(&plan)
 }
