@@ -8,6 +8,7 @@ use std::collections::{BTreeMap, VecDeque};
 
 use rustc_hash::FxHashMap;
 
+use crate::channel::{self, SAID_KEPT};
 use crate::effect::SessionId;
 use crate::job::JobId;
 use crate::line::Home;
@@ -29,6 +30,10 @@ pub(crate) struct Batch<'a> {
     pub(crate) dead: BTreeMap<u64, &'a [u8]>,
     /// By session.
     pub(crate) sessions: FxHashMap<SessionId, SessionEdit<'a>>,
+    /// What was said on channels, by number, ascending: the newest.
+    pub(crate) said: VecDeque<(u64, &'a [u8])>,
+    /// By name: how much has been said on a channel, or `None` when it has no members any more.
+    pub(crate) channels: FxHashMap<String, Option<u64>>,
     /// By name: its row, or `None` when it waits no more.
     pub(crate) jobs: FxHashMap<JobId, Option<&'a [u8]>>,
     bytes: usize,
@@ -76,7 +81,7 @@ impl<'a> Batch<'a> {
                 Change::Dead { number, letter } => {
                     self.dead.insert(number, letter);
                 }
-                Change::Fact { session, fact } => self.edit(session).fact(fact)?,
+                Change::Fact { session, fact } => self.fact(session, fact)?,
                 Change::Outcome {
                     session,
                     seq,
@@ -85,8 +90,19 @@ impl<'a> Batch<'a> {
                 Change::Event {
                     session,
                     n,
+                    own,
                     payload,
-                } => self.edit(session).events.push_back((n, payload)),
+                } => {
+                    let edit = self.edit(session);
+                    edit.events.push_back((n, payload));
+                    edit.own = own;
+                }
+                Change::Said {
+                    number,
+                    count,
+                    said,
+                } => self.hear((number, count), said)?,
+                Change::Quiet { channel } => self.count(channel, None),
                 Change::Job { id, row } => {
                     self.jobs.insert(id, Some(row));
                 }
@@ -96,6 +112,36 @@ impl<'a> Batch<'a> {
             }
         }
         Ok(())
+    }
+
+    fn fact(&mut self, session: SessionId, fact: &[u8]) -> Result<(), String> {
+        let fact: Fact = rmp_serde::from_slice(fact)
+            .map_err(|e| format!("a fact of a session can't be read: {e}"))?;
+        if let Fact::Joined { channel, at, .. } = &fact {
+            self.count(channel, Some(*at));
+        }
+        self.edit(session).fact(fact);
+        Ok(())
+    }
+
+    fn hear(&mut self, (number, count): (u64, u64), said: &'a [u8]) -> Result<(), String> {
+        let (channel, _) = channel::split_channel(said)?;
+        self.count(channel, Some(count));
+        if self.said.len() as u64 == SAID_KEPT {
+            self.said.pop_front();
+        }
+        self.said.push_back((number, said));
+        Ok(())
+    }
+
+    /// Notes how much has been said on a channel.
+    fn count(&mut self, channel: &str, count: Option<u64>) {
+        match self.channels.get_mut(channel) {
+            Some(known) => *known = count,
+            None => {
+                self.channels.insert(channel.to_owned(), count);
+            }
+        }
     }
 
     fn edit(&mut self, session: SessionId) -> &mut SessionEdit<'a> {
@@ -109,7 +155,7 @@ impl<'a> Batch<'a> {
 
     /// Rows that applying the batch writes or deletes.
     pub(crate) fn len(&self) -> usize {
-        let kept = self.sessions.len() + self.jobs.len();
+        let kept = self.sessions.len() + self.jobs.len() + self.said.len() + self.channels.len();
         self.rows.len() + self.names.len() + self.meta.len() + self.dead.len() + kept
     }
 }
@@ -125,19 +171,19 @@ pub(crate) struct SessionEdit<'a> {
     pub(crate) outcomes: VecDeque<(u64, &'a [u8])>,
     /// By number, ascending; without bytes: it is not kept, and only its number counts.
     pub(crate) events: VecDeque<(u64, &'a [u8])>,
+    /// At the last event: numbers that were not heard on channels that it was in then.
+    own: u64,
 }
 
 impl<'a> SessionEdit<'a> {
-    fn fact(&mut self, fact: &[u8]) -> Result<(), String> {
-        let fact: Fact = rmp_serde::from_slice(fact)
-            .map_err(|e| format!("a fact of a session can't be read: {e}"))?;
+    fn fact(&mut self, fact: Fact) {
         if fact.wipes() {
             self.wiped = true;
             self.outcomes.clear();
             self.events.clear();
+            self.own = 0;
         }
         self.facts.push(fact);
-        Ok(())
     }
 
     fn outcome(&mut self, seq: u64, outcome: &'a [u8]) {
@@ -147,15 +193,22 @@ impl<'a> SessionEdit<'a> {
         }
     }
 
-    /// What the session's record becomes; `None` when nothing is kept of it.
-    pub(crate) fn apply(&self, record: Option<SessionRecord>) -> Option<SessionRecord> {
+    /// What the session's record becomes; `None` when nothing is kept of it. `count` says how much
+    /// has been said on a channel.
+    pub(crate) fn apply(
+        &self,
+        record: Option<SessionRecord>,
+        count: impl FnMut(&str) -> u64,
+    ) -> Option<SessionRecord> {
         let facts = self.facts.iter().cloned();
         let mut record = facts.fold(record, SessionRecord::after)?;
         let last = |list: &VecDeque<(u64, _)>| list.back().map_or(0, |(number, _)| *number);
         record.done = record.done.max(last(&self.outcomes));
+        // First: what a record of before there were channels says of it, the next line changes.
+        record.note_own(self.own);
         record.newest = record.newest.max(last(&self.events));
         // A client can't have heard what is still to come.
-        record.acked = record.acked.min(record.newest);
+        record.acked = record.acked.min(record.newest_with(count));
         Some(record)
     }
 }

@@ -95,6 +95,9 @@ impl Committer {
             self.shared.metrics.homes.set(homes as f64);
             let jobs = self.shared.jobs.number.load(Ordering::Relaxed);
             self.shared.metrics.jobs_pending.set(jobs as f64);
+            let (channels, members) = self.shared.lock(&self.shared.numbers).census();
+            self.shared.metrics.channels.set(channels as f64);
+            self.shared.metrics.channel_members.set(members as f64);
         }
     }
 
@@ -175,10 +178,15 @@ impl Committer {
         let at_ms = self.shared.clock.now_ms();
         let mut numbers = self.shared.lock(&self.shared.numbers);
         for Numbered { effect, told, .. } in &mut self.effects {
-            if !*told {
-                numbers.number(effect);
-            }
-            write_effect(record, effect, at_ms);
+            let now;
+            let noted = match told {
+                Some(noted) => noted,
+                None => {
+                    now = numbers.number(effect);
+                    &now
+                }
+            };
+            write_effect(record, effect, noted, at_ms);
         }
     }
 
@@ -209,7 +217,10 @@ impl Committer {
             .metrics
             .epoch_tasks
             .record(self.effects.len() as f64);
-        let told = self.effects.drain(..).filter(|numbered| !numbered.told);
+        let told = self
+            .effects
+            .drain(..)
+            .filter(|numbered| numbered.told.is_none());
         let effects: Vec<_> = told.map(|numbered| numbered.effect).collect();
         if !effects.is_empty() {
             self.shared.sink.deliver(effects);

@@ -10,6 +10,7 @@ use std::sync::Arc;
 use serde::{Deserialize, Serialize};
 use uuid::Uuid;
 
+use crate::channel::{Channel, Said};
 use crate::object::ObjectId;
 
 /// Something to be told to a client, in the world's own types, not encoded yet.
@@ -130,6 +131,36 @@ pub enum Effect {
         /// What.
         payload: Payload,
     },
+    /// A session has become a member of a channel.
+    Joined {
+        /// Who.
+        session: SessionId,
+        /// Of which.
+        channel: Channel,
+        /// Messages said there so far, and on all channels: the engine's to say, when it leaves.
+        /// `None`: it was a member before, or nobody of that name is logged in.
+        at: Option<(u64, u64)>,
+    },
+    /// A session is no member of a channel any more.
+    Left {
+        /// Who.
+        session: SessionId,
+        /// Of which.
+        channel: Channel,
+        /// What it heard: the engine's to say, when it leaves. `None`: it was no member.
+        heard: Option<Box<Heard>>,
+    },
+    /// Something is said on a channel: all who are members at this place in the order hear it, and
+    /// each gives it the number behind that of its newest event.
+    Said {
+        /// Its number among all that is said on all channels, from 1 on: the engine's to give, when
+        /// it leaves. 0: nobody hears it.
+        number: u64,
+        /// Its number among what is said on its channel.
+        count: u64,
+        /// What.
+        said: Arc<Said>,
+    },
     /// The session ends; its client is told why.
     Close {
         /// Whose.
@@ -139,10 +170,24 @@ pub enum Effect {
     },
 }
 
+/// What a session heard on a channel before it left.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Heard {
+    /// So many messages.
+    pub messages: u64,
+    /// The last message said on all channels before it left.
+    pub until: u64,
+    /// Of the session's numbers, those that do not come from channels it is still in.
+    pub own: u64,
+    /// The number of the session's newest event.
+    pub newest: u64,
+}
+
 impl Effect {
-    /// The session that the effect is for.
-    pub fn session(&self) -> SessionId {
-        match self {
+    /// The session that the effect is for; what is said on a channel is for all its members.
+    pub fn session(&self) -> Option<SessionId> {
+        Some(match self {
+            Self::Said { .. } => return None,
             Self::LoggedIn { session, .. }
             | Self::LoginFailed { session, .. }
             | Self::Resumed { session, .. }
@@ -150,8 +195,10 @@ impl Effect {
             | Self::LoggedOut { session }
             | Self::Reply { session, .. }
             | Self::Event { session, .. }
+            | Self::Joined { session, .. }
+            | Self::Left { session, .. }
             | Self::Close { session, .. } => *session,
-        }
+        })
     }
 }
 

@@ -564,11 +564,20 @@ fn prepare<W: World>(
     };
     let now_ms = options.start_ms;
     let shared = Shared::new(world, options, sink, start);
-    let mut numbers = shared.lock(&shared.numbers);
-    for saved in store.sessions().map_err(fault)? {
-        numbers.restore(saved.id, saved.record.newest);
-    }
-    drop(numbers);
+    restore_sessions(&store, &shared).map_err(fault)?;
     store.jobs(&map, |id, job| shared.put_stored_job(id, job, now_ms))?;
     Ok((store, Arc::new(shared), journal))
+}
+
+/// Goes on counting what sessions are told where the last run ended.
+fn restore_sessions(store: &Store, shared: &Shared) -> Result<(), StoreError> {
+    let archive = store.archive()?;
+    let mut numbers = shared.lock(&shared.numbers);
+    let mut members = shared.lock(&shared.members);
+    numbers.restore_said(archive.newest);
+    for saved in store.sessions()? {
+        numbers.restore(saved.id, &saved.record, |channel| archive.count(channel));
+        members.restore(saved.id, saved.channels());
+    }
+    Ok(())
 }

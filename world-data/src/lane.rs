@@ -7,7 +7,7 @@ use crate::effect::{Effect, SessionId};
 use crate::job::{Job, JobId};
 use crate::line::{Home, Point};
 use crate::object::{ObjectId, Value};
-use crate::session::Fact;
+use crate::session::{Fact, Noted};
 
 /// One dirty thing. Values are pointers: nothing is copied or encoded under a lock.
 pub(crate) enum Entry {
@@ -52,8 +52,8 @@ pub(crate) enum Entry {
 pub(crate) struct Numbered {
     pub(crate) number: u64,
     pub(crate) effect: Effect,
-    /// It has left already, and is here to be written down only.
-    pub(crate) told: bool,
+    /// It has left already, and is here to be written down only: with this.
+    pub(crate) told: Option<Noted>,
 }
 
 /// What one region adds to one epoch.

@@ -5,8 +5,10 @@
 //!
 //! Read in this order: `line`, `partition`, `object` (what there is), `world`, `task` (what an
 //! author sees), `region`, `engine` (how a task runs), `lane`, `committer`, `record`, `journal`,
-//! `store`, `checkpoint`, `recovery` (how it gets safe), `session` (what is kept of clients).
+//! `store`, `checkpoint`, `recovery` (how it gets safe), `session`, `channel` (what is kept of
+//! clients, and of what they say to each other).
 
+pub mod channel;
 pub mod dead;
 pub mod effect;
 pub mod engine;
@@ -43,8 +45,11 @@ mod store;
 mod tally;
 mod tree;
 
+pub use channel::{
+    Channel, MAX_CHANNEL_NAME, MAX_CHANNELS, MAX_SAID_BYTES, Message, SAID_KEPT, Said,
+};
 pub use dead::{DeadError, DeadLetter, Replayed};
-pub use effect::{Effect, EffectSink, Fault, NoClients, Outcome, Payload, SessionId};
+pub use effect::{Effect, EffectSink, Fault, Heard, NoClients, Outcome, Payload, SessionId};
 pub use engine::{
     Call, Class, Done, Durability, Engine, Limit, OnFailure, OpenError, Options, Regions, Report,
 };
@@ -59,7 +64,7 @@ pub use object::{Kinds, Object, ObjectId, Ref};
 pub use origin::{Asked, Origin};
 pub use partition::{Interval, Partition, RegionId};
 pub use repartition::Placement;
-pub use session::{Note, OUTCOMES_KEPT, SavedSession, SessionRecord};
+pub use session::{Note, OUTCOMES_KEPT, SavedSession, SessionRecord, Told};
 pub use shared::Clock;
 pub use task::{Stop, Task};
 pub use tick::{Moved, Scene, Ticked};

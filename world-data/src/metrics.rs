@@ -16,6 +16,8 @@ pub(crate) struct Metrics {
     pub(crate) objects: Gauge,
     pub(crate) homes: Gauge,
     pub(crate) jobs_pending: Gauge,
+    pub(crate) channels: Gauge,
+    pub(crate) channel_members: Gauge,
     pub(crate) job_late: Histogram,
     pub(crate) job_turns_missed: Counter,
 }
@@ -35,6 +37,8 @@ impl Metrics {
             objects: gauge!("brightstar_objects"),
             homes: gauge!("brightstar_homes"),
             jobs_pending: gauge!("brightstar_jobs_pending"),
+            channels: gauge!("brightstar_channels"),
+            channel_members: gauge!("brightstar_channel_members"),
             job_late: histogram!("brightstar_job_late_seconds"),
             job_turns_missed: counter!("brightstar_job_turns_missed_total"),
         }

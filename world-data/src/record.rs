@@ -14,6 +14,10 @@
 //! fact, outcome, event: a, b = the upper and lower half of the session's id, bytes = the fact as
 //! `MessagePack`, or `number u64 | outcome`, or `number u64 | MessagePack of the payload` (without a
 //! payload it is not kept);
+//! event among channels: as an event, with `number u64 | own u64` in front: what an event alone leaves
+//! out is that all its session's numbers are its own (`session::numbers`);
+//! said: a = its number on all channels, b = its number on its own, bytes = what was said (`channel`);
+//! quiet: bytes = the channel's name;
 //! job: a = id of its object, b = its number, bytes = its row (`job`); drop: a, b = those of the job.
 //!
 //! A row is `flags u8 (1 = entity) | kind u16 | x f64, y f64 if entity | MessagePack of the object`.
@@ -22,11 +26,12 @@ use std::ops::Range;
 
 use uuid::Uuid;
 
+use crate::channel::Said;
 use crate::effect::{Effect, SessionId};
 use crate::job::{Job, JobId};
 use crate::line::{Home, Point};
 use crate::object::{Kinds, ObjectId, Value};
-use crate::session::{Fact, words};
+use crate::session::{Aside, Fact, Noted, words};
 
 const HEAD: usize = 1 + 8 + 8 + 4;
 
@@ -71,7 +76,16 @@ pub(crate) enum Change<'a> {
     Event {
         session: SessionId,
         n: u64,
+        own: u64,
         payload: &'a [u8],
+    },
+    Said {
+        number: u64,
+        count: u64,
+        said: &'a [u8],
+    },
+    Quiet {
+        channel: &'a str,
     },
     Job {
         id: JobId,
@@ -87,6 +101,9 @@ const DROP: u8 = 8;
 const FACT: u8 = 16;
 const OUTCOME: u8 = 17;
 const EVENT: u8 = 18;
+const EVENT_AMONG: u8 = 19;
+const SAID: u8 = 20;
+const QUIET: u8 = 21;
 
 fn head(into: &mut Vec<u8>, tag: u8, a: u64, b: u64, length: usize) {
     into.push(tag);
@@ -135,8 +152,26 @@ impl Change<'_> {
             Self::Event {
                 session,
                 n,
+                own,
                 payload: bytes,
-            } => write_numbered(into, EVENT, session, (n, bytes)),
+            } => {
+                let start = into.len();
+                write_event_head(into, session, (n, own));
+                into.extend_from_slice(bytes);
+                end_at(into, start);
+            }
+            Self::Said {
+                number,
+                count,
+                said,
+            } => {
+                head(into, SAID, number, count, said.len());
+                into.extend_from_slice(said);
+            }
+            Self::Quiet { channel } => {
+                head(into, QUIET, 0, 0, channel.len());
+                into.extend_from_slice(channel.as_bytes());
+            }
             Self::Job { id, row } => {
                 head(into, JOB, id.of.raw(), id.number, row.len());
                 into.extend_from_slice(row);
@@ -168,28 +203,61 @@ fn write_numbered(into: &mut Vec<u8>, tag: u8, session: SessionId, (n, bytes): (
     into.extend_from_slice(bytes);
 }
 
-/// Appends what an effect says of a session, if anything, encoding it straight into the record.
-/// An event must have its number.
-pub(crate) fn write_effect(into: &mut Vec<u8>, effect: &Effect, at_ms: u64) {
-    let session = effect.session();
-    let (tag, number) = match effect {
-        Effect::Reply { seq, .. } => (OUTCOME, *seq),
-        Effect::Event { n, .. } if *n > 0 => (EVENT, *n),
-        Effect::Event { .. } | Effect::LoginFailed { .. } => return,
+/// Appends the head of an event, in the shorter way where that says it all; its end is to be set.
+fn write_event_head(into: &mut Vec<u8>, session: SessionId, (n, own): (u64, u64)) {
+    if n == own {
+        write_numbered(into, EVENT, session, (n, &[]));
+    } else {
+        write_numbered(into, EVENT_AMONG, session, (n, &own.to_le_bytes()));
+    }
+}
+
+/// Appends what an effect says of a session or channel, if anything, encoding it straight into the
+/// record. It must have its numbers; `noted` is what there was to note when it was given them.
+pub(crate) fn write_effect(into: &mut Vec<u8>, effect: &Effect, noted: &Noted, at_ms: u64) {
+    let start = into.len();
+    match effect {
+        Effect::Reply {
+            session,
+            seq,
+            outcome,
+        } => {
+            write_numbered(into, OUTCOME, *session, (*seq, &[]));
+            words::write_outcome(into, outcome);
+            end_at(into, start);
+        }
+        Effect::Event {
+            session,
+            n,
+            payload,
+        } if *n > 0 => {
+            write_event_head(into, *session, (*n, noted.own));
+            words::write_event(into, payload);
+            end_at(into, start);
+        }
+        Effect::Said {
+            number,
+            count,
+            said,
+        } if *number > 0 => write_said(into, (*number, *count), said),
         other => {
-            if let Some(fact) = fact_of(other, at_ms) {
+            if let Some((session, fact)) = other.session().zip(fact_of(other, at_ms)) {
                 write_fact(into, session, &fact);
             }
-            return;
         }
-    };
-    let start = into.len();
-    write_numbered(into, tag, session, (number, &[]));
-    match effect {
-        Effect::Reply { outcome, .. } => words::write_outcome(into, outcome),
-        Effect::Event { payload, .. } => words::write_event(into, payload),
-        _ => {}
     }
+    for aside in noted.asides.iter().flat_map(|asides| asides.iter()) {
+        match aside {
+            Aside::Fact(session, fact) => write_fact(into, *session, fact),
+            Aside::Quiet(channel) => Change::Quiet { channel }.write(into),
+        }
+    }
+}
+
+fn write_said(into: &mut Vec<u8>, (number, count): (u64, u64), said: &Said) {
+    let start = into.len();
+    head(into, SAID, number, count, 0);
+    said.write(into);
     end_at(into, start);
 }
 
@@ -208,7 +276,26 @@ fn fact_of(effect: &Effect, at_ms: u64) -> Option<Fact> {
         Effect::Away { .. } => Fact::Away { at_ms },
         Effect::Close { message, .. } => Fact::Closed(message.clone()),
         Effect::LoggedOut { .. } => Fact::Ended,
-        Effect::Reply { .. } | Effect::Event { .. } | Effect::LoginFailed { .. } => return None,
+        Effect::Joined {
+            channel,
+            at: Some((at, since)),
+            ..
+        } => Fact::Joined {
+            channel: channel.to_string(),
+            at: *at,
+            since: *since,
+        },
+        Effect::Left {
+            channel,
+            heard: Some(heard),
+            ..
+        } => Fact::left(channel, heard),
+        Effect::Reply { .. }
+        | Effect::Event { .. }
+        | Effect::Said { .. }
+        | Effect::Joined { at: None, .. }
+        | Effect::Left { heard: None, .. }
+        | Effect::LoginFailed { .. } => return None,
     })
 }
 
@@ -341,7 +428,13 @@ fn read_change(record: &[u8], at: usize) -> Result<(Change<'_>, Range<usize>), S
             number: a,
             letter: bytes,
         },
-        FACT..=EVENT => read_session(tag, SessionId(Uuid::from_u64_pair(a, home.0)), bytes)?,
+        FACT..=EVENT_AMONG => read_session(tag, SessionId(Uuid::from_u64_pair(a, home.0)), bytes)?,
+        SAID => Change::Said {
+            number: a,
+            count: home.0,
+            said: bytes,
+        },
+        QUIET => Change::Quiet { channel: text()? },
         JOB => Change::Job {
             id: job()?,
             row: bytes,
@@ -361,18 +454,23 @@ fn read_session(tag: u8, session: SessionId, bytes: &[u8]) -> Result<Change<'_>,
     }
     let mut rest = bytes;
     let number = u64::from_le_bytes(take(&mut rest)?);
-    Ok(if tag == OUTCOME {
-        Change::Outcome {
+    if tag == OUTCOME {
+        return Ok(Change::Outcome {
             session,
             seq: number,
             outcome: rest,
-        }
+        });
+    }
+    let own = if tag == EVENT_AMONG {
+        u64::from_le_bytes(take(&mut rest)?)
     } else {
-        Change::Event {
-            session,
-            n: number,
-            payload: rest,
-        }
+        number
+    };
+    Ok(Change::Event {
+        session,
+        n: number,
+        own,
+        payload: rest,
     })
 }
 
@@ -418,8 +516,21 @@ mod tests {
             Change::Event {
                 session,
                 n: u64::MAX,
+                own: u64::MAX,
                 payload: b"",
             },
+            Change::Event {
+                session,
+                n: 9,
+                own: 3,
+                payload: b"event",
+            },
+            Change::Said {
+                number: 8,
+                count: 2,
+                said: b"said",
+            },
+            Change::Quiet { channel: "world" },
             Change::Job {
                 id: JobId { of: id, number: 5 },
                 row: b"job",

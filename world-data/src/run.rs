@@ -14,9 +14,11 @@ use std::sync::atomic::Ordering;
 use std::time::Duration;
 
 use parking_lot::MutexGuard;
+use rustc_hash::FxHashMap;
 use smallvec::SmallVec;
 
-use crate::effect::Effect;
+use crate::channel::Channel;
+use crate::effect::{Effect, SessionId};
 use crate::feed::News;
 use crate::job::{Job, JobId};
 use crate::line::{Home, Point};
@@ -84,6 +86,8 @@ pub(crate) struct Run {
     pub(crate) needed: SmallVec<[usize; 8]>,
     pub(crate) undo: Vec<Undo>,
     pub(crate) effects: Vec<Effect>,
+    /// The channels of sessions that the run has looked at, as it sees them.
+    channels: FxHashMap<SessionId, Vec<Channel>>,
     /// Why the engine stopped this run; nothing it does counts any more.
     pub(crate) stop: Option<Stop>,
     /// Names this run in the slots it writes; never 0, never used twice.
@@ -299,6 +303,16 @@ impl<'w> Runner<'w> {
     #[inline]
     pub(crate) fn slot(&mut self, (held, slot): Spot) -> &mut Slot {
         &mut self.held[held].state.slots[slot as usize]
+    }
+
+    /// The channels of a session: nobody else changes them as long as the run goes on.
+    pub(crate) fn channels(&mut self, session: SessionId) -> Result<&mut Vec<Channel>> {
+        self.go_on()?;
+        let shard = self.shared.map.shard_of(session.0.as_u64_pair().0);
+        self.hold(shard)?;
+        let shared = self.shared;
+        let channels = self.run.channels.entry(session);
+        Ok(channels.or_insert_with(|| shared.lock(&shared.members).of(session)))
     }
 
     /// Notes that a slot is read: keeps it warm, and remembers whether it is on its way to disk.
@@ -580,6 +594,7 @@ impl Run {
     pub(crate) fn begin(&mut self, shared: &Shared, serial: u64, now_ms: u64, budget_ms: u64) {
         self.undo.clear();
         self.effects.clear();
+        self.channels.clear();
         self.stop = None;
         self.stale = false;
         self.structural = false;

@@ -9,10 +9,13 @@ mod numbers;
 pub(crate) mod value;
 pub(crate) mod words;
 
+use std::sync::Arc;
+
 use serde::{Deserialize, Serialize};
 
-pub(crate) use self::numbers::Numbers;
-use crate::effect::{Outcome, Payload, SessionId};
+pub(crate) use self::numbers::{Aside, Noted, Numbers};
+use crate::channel::{Channel, Said};
+use crate::effect::{Heard, Outcome, Payload, SessionId};
 use crate::object::ObjectId;
 
 /// Outcomes kept of each session: those of its last commands. As many as may be unanswered, so that
@@ -40,10 +43,43 @@ pub struct SessionRecord {
     pub closed: Option<String>,
     /// The highest command number that is concluded.
     pub done: u64,
-    /// The number of its newest event.
+    /// The number of its newest event that was for it alone.
     pub newest: u64,
     /// Events up to this number have arrived.
     pub acked: u64,
+    /// Of its numbers, those that were not heard on channels that it is in now.
+    own: u64,
+    /// The channels it is in.
+    channels: Vec<Membership>,
+    /// The channels it has left of which it may not have been told all, the last ones.
+    left: Vec<Stay>,
+    /// What was said up to this number is not told any more.
+    horizon: u64,
+}
+
+/// Channels left that are remembered of each session until all that was heard there has arrived.
+const LEFT_KEPT: usize = 64;
+
+/// That a session is in a channel.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+struct Membership {
+    channel: String,
+    /// Messages that had been said there when it joined.
+    at: u64,
+    /// Messages that had been said on all channels when it joined.
+    since: u64,
+}
+
+/// That a session was in a channel.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+struct Stay {
+    channel: String,
+    /// It heard what was said behind this number, counted over all channels ...
+    since: u64,
+    /// ... and up to this one.
+    until: u64,
+    /// The number of its newest event when it left.
+    newest: u64,
 }
 
 /// Something that becomes true of a session; `committer` writes them, in commit order.
@@ -64,6 +100,20 @@ pub(crate) enum Fact {
     Heard { pass: u64 },
     /// Events up to this number have arrived.
     Acked(u64),
+    /// It is in a channel from now on, where `at` messages have been said; on all channels `since`.
+    Joined {
+        channel: String,
+        at: u64,
+        since: u64,
+    },
+    /// It is in a channel no more: see [`Heard`].
+    Left {
+        channel: String,
+        messages: u64,
+        until: u64,
+        own: u64,
+        newest: u64,
+    },
     /// The world has ended it.
     Closed(String),
     /// It is logged out: nothing is kept of it.
@@ -77,6 +127,22 @@ impl Fact {
             self,
             Self::Began { .. } | Self::Resumed { used: None, .. } | Self::Ended
         )
+    }
+
+    pub(crate) fn left(channel: &str, heard: &Heard) -> Self {
+        let Heard {
+            messages,
+            until,
+            own,
+            newest,
+        } = *heard;
+        Self::Left {
+            channel: channel.to_owned(),
+            messages,
+            until,
+            own,
+            newest,
+        }
     }
 }
 
@@ -97,6 +163,8 @@ impl SessionRecord {
             Fact::Resumed { pass, used } => {
                 if used.is_none() {
                     (record.done, record.newest, record.acked) = (0, 0, 0);
+                    record.own = 0;
+                    record.left.clear();
                 }
                 record.pass = pass;
                 record.pass_before = used;
@@ -104,12 +172,90 @@ impl SessionRecord {
             }
             Fact::Away { at_ms } => record.away_ms = Some(at_ms),
             Fact::Heard { pass } if pass == record.pass => record.pass_before = None,
-            Fact::Acked(n) => record.acked = record.acked.max(n),
+            Fact::Acked(n) => {
+                record.acked = record.acked.max(n);
+                record.left.retain(|stay| stay.newest > n);
+            }
+            Fact::Joined { channel, at, since } => record.join(channel, at, since),
+            Fact::Left {
+                channel,
+                messages,
+                until,
+                own,
+                newest,
+            } => {
+                record.own = own;
+                record.leave(channel, messages, (until, newest));
+            }
             Fact::Closed(message) => record.closed = Some(message),
             Fact::Ended => return None,
             Fact::Began { .. } | Fact::Heard { .. } => {}
         }
         Some(record)
+    }
+
+    fn join(&mut self, channel: String, at: u64, since: u64) {
+        // Told again after a beginning anew: from there on it counts.
+        self.channels.retain(|member| member.channel != channel);
+        self.channels.push(Membership { channel, at, since });
+    }
+
+    fn leave(&mut self, channel: String, messages: u64, (until, newest): (u64, u64)) {
+        let place = self.channels.iter().position(|m| m.channel == channel);
+        let Some(Membership { since, .. }) = place.map(|place| self.channels.remove(place)) else {
+            return;
+        };
+        if messages == 0 || newest <= self.acked {
+            return;
+        }
+        if self.left.len() == LEFT_KEPT {
+            self.horizon = self.horizon.max(self.left.remove(0).until);
+        }
+        self.left.push(Stay {
+            channel,
+            since,
+            until,
+            newest,
+        });
+    }
+
+    /// Of its numbers, those that were not heard on channels that it is in now.
+    pub(crate) fn own(&self) -> u64 {
+        // A record of before there were channels does not say; then all are its own.
+        if self.own == 0 { self.newest } else { self.own }
+    }
+
+    /// Notes that `own` of its numbers were not heard on channels that it is in now.
+    pub(crate) fn note_own(&mut self, own: u64) {
+        self.own = self.own().max(own);
+    }
+
+    /// The number of its newest event, when `count` messages have been said on each channel.
+    pub(crate) fn newest_with(&self, mut count: impl FnMut(&str) -> u64) -> u64 {
+        let heard = |member: &Membership| count(&member.channel).saturating_sub(member.at);
+        self.own() + self.channels.iter().map(heard).sum::<u64>()
+    }
+
+    /// The channels it is in, each with the messages that had been said there when it joined.
+    pub(crate) fn memberships(&self) -> impl Iterator<Item = (&str, u64)> {
+        let members = self.channels.iter();
+        members.map(|member| (member.channel.as_str(), member.at))
+    }
+
+    /// The channels it is in.
+    pub fn channels(&self) -> impl Iterator<Item = &str> {
+        self.channels.iter().map(|member| member.channel.as_str())
+    }
+
+    /// What it has heard on channels: of each stay the channel, and which numbers, counted over all
+    /// channels: those behind the first up to the second.
+    pub(crate) fn stays(&self) -> impl Iterator<Item = (&str, u64, u64)> {
+        let now = self.channels.iter();
+        let now = now.map(|member| (member.channel.as_str(), member.since, u64::MAX));
+        let left = self.left.iter();
+        let left = left.map(|stay| (stay.channel.as_str(), stay.since, stay.until));
+        now.chain(left)
+            .map(|(channel, since, until)| (channel, since.max(self.horizon), until))
     }
 }
 
@@ -122,8 +268,26 @@ pub struct SavedSession {
     pub record: SessionRecord,
     /// What came of its last commands, by number, ascending; at most [`OUTCOMES_KEPT`].
     pub outcomes: Vec<(u64, Outcome)>,
-    /// Its events that are not acknowledged, by number, ascending.
-    pub events: Vec<(u64, Payload)>,
+    /// The number of its newest event, what it heard on channels included.
+    pub newest: u64,
+    /// Its events that are not acknowledged, by number, ascending, with what it heard on channels.
+    pub events: Vec<(u64, Told)>,
+}
+
+/// What has a number among a session's events.
+#[derive(Debug, Clone)]
+pub enum Told {
+    /// An event, for the session alone.
+    Event(Payload),
+    /// Something that was said on a channel: with its number there is on all channels.
+    Said(u64, Arc<Said>),
+}
+
+impl SavedSession {
+    /// The channels it is in.
+    pub fn channels(&self) -> Vec<Channel> {
+        self.record.channels().map(Channel::from).collect()
+    }
 }
 
 /// Something of a session that no task tells of, and that may be lost by a crash.

@@ -10,6 +10,7 @@ use std::thread::Thread;
 use arc_swap::ArcSwap;
 use parking_lot::{Condvar, Mutex, MutexGuard, RwLock};
 
+use crate::channel::Members;
 use crate::checkpoint::Checkpointer;
 use crate::effect::{Effect, EffectSink};
 use crate::engine::{Durability, Options, Regions};
@@ -229,6 +230,8 @@ pub(crate) struct Shared {
     pub(crate) commits: AtomicU64,
     /// The numbers of events. Locked after lanes.
     pub(crate) numbers: Mutex<Numbers>,
+    /// Who is in which channels, for tasks. Locked after lanes, held for a look.
+    pub(crate) members: Mutex<Members>,
     /// The number of the next dead letter.
     pub(crate) dead: AtomicU64,
     /// Held while a dead letter is replayed or dropped.
@@ -292,6 +295,7 @@ impl Shared {
             repartition: Mutex::default(),
             commits: AtomicU64::new(0),
             numbers: Mutex::default(),
+            members: Mutex::default(),
             dead: AtomicU64::new(start.next_dead),
             undertaker: Mutex::default(),
             jobs: JobCount::default(),
@@ -412,13 +416,14 @@ impl Shared {
     /// Lays a task's effects into a set whose lane is locked, with those of all its regions: to be
     /// written down with the epoch, and told then, or, with relaxed durability, at once.
     pub(crate) fn lay_effects(&self, set: &mut Set, effects: &mut Vec<Effect>) {
+        self.note_members(effects);
         if self.options.durability == Durability::Strict {
             let number = self.commits.fetch_add(1, Ordering::SeqCst);
-            let told = false;
+            let told = None;
             set.effects.extend(effects.drain(..).map(|effect| Numbered {
                 number,
                 effect,
-                told,
+                told: Option::clone(&told),
             }));
             return;
         }
@@ -426,18 +431,27 @@ impl Shared {
         let mut numbers = self.lock(&self.numbers);
         let number = self.commits.fetch_add(1, Ordering::SeqCst);
         for effect in effects.iter_mut() {
-            numbers.number(effect);
+            let noted = numbers.number(effect);
             set.effects.push(Numbered {
                 number,
                 effect: effect.clone(),
-                told: true,
+                told: Some(noted),
             });
         }
         self.sink.deliver(std::mem::take(effects));
     }
 
+    /// Tasks see from now on who is in which channel: before the regions of this one are let go.
+    fn note_members(&self, effects: &[Effect]) {
+        if effects.iter().any(Members::concerns) {
+            let mut members = self.lock(&self.members);
+            effects.iter().for_each(|effect| members.note(effect));
+        }
+    }
+
     /// Tells effects at once, in a world in memory.
     pub(crate) fn tell_now(&self, mut effects: Vec<Effect>) {
+        self.note_members(&effects);
         if !effects.iter().any(Numbers::concerns) {
             return self.sink.deliver(effects);
         }

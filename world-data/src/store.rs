@@ -7,9 +7,11 @@
 //! Tables: `meta` (text → bytes), `rows` (`home | id` → row), `where` (entity's id → home),
 //! `names` (`home | name` → id), `dead` (number → letter); `sessions` (id → record), `outcomes`
 //! (`session | command number mod 64, u8` → `number | outcome`), `events` (`session | number` →
-//! payload); `jobs` (object's id `|` job's number → row); all numbers `u64`,
-//! big-endian, but for that `u8`.
+//! payload, without one when it is not kept); `jobs` (object's id `|` job's number → row); `said`
+//! (number → what was said, on all channels) and `channels` (name → how much was said there); all
+//! numbers `u64`, big-endian, but for that `u8`.
 
+mod channels;
 mod open;
 mod sessions;
 #[cfg(test)]
@@ -35,8 +37,8 @@ use crate::shared::ID_LIMIT;
 
 /// The format of the tables. A store with a higher number is refused.
 ///
-/// 2: with the tables of sessions; 3: with the table `jobs`.
-pub(crate) const FORMAT: u64 = 3;
+/// 2: with the tables of sessions; 3: with the table `jobs`; 4: with those of channels.
+pub(crate) const FORMAT: u64 = 4;
 /// Reading transactions that may be open at one time, over all threads.
 const MAX_READERS: u32 = 1024;
 
@@ -142,6 +144,8 @@ struct Tables {
     outcomes: Table,
     events: Table,
     jobs: Table,
+    said: Table,
+    channels: Table,
 }
 
 struct Gauges {

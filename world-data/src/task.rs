@@ -1,7 +1,8 @@
 //! Lives here: `Task`, the transaction as an author sees it, and `Stop`, how one ends early.
-//! Its jobs are in `jobs`.
+//! Its channels are in `channels`, its jobs in `jobs`.
 //! Not here: locks and undoing (`run`), attempts and commit (`engine`).
 
+mod channels;
 mod jobs;
 
 use std::ops::Bound;

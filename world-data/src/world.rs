@@ -6,7 +6,8 @@ use std::sync::Once;
 
 use serde::{Deserialize, Serialize, de::DeserializeOwned};
 
-use crate::effect::SessionId;
+use crate::channel::Message;
+use crate::effect::{Payload, SessionId};
 use crate::job::JobId;
 use crate::line::{Home, Map, Point};
 use crate::object::{Kinds, Object, ObjectId, Value, typed};
@@ -100,6 +101,23 @@ pub trait World: Send + Sync + Sized + 'static {
 
     /// A client's input.
     fn input(&self, task: &mut Task<'_>, who: &Caller, input: &Self::Input) -> Result<(), Stop>;
+
+    /// A client wants to say something on a channel that it is a member of. What is returned is said
+    /// there in the name of its own entity: the message itself (`Ok(message.clone().into())`), or
+    /// another. A client that is no member is not asked for: its message is dropped.
+    ///
+    /// # Errors
+    /// The message is dropped, and counted. By default all are.
+    fn publish(
+        &self,
+        task: &mut Task<'_>,
+        who: &Caller,
+        channel: &str,
+        message: &Message,
+    ) -> Result<Payload, Stop> {
+        let _ = (task, who, message);
+        Err(Stop::refused(format!("nobody may speak on {channel}")))
+    }
 
     /// The turn of a job: `this` is its name, and [`JobId::of`] the object that it belongs to. An
     /// [`after`](Task::after) job waits no more when its turn begins, an [`every`](Task::every) job

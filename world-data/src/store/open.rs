@@ -33,8 +33,9 @@ const LOCK: &str = "lock";
 const LOCK_TRIES: u32 = 50;
 const LOCK_PAUSE: Duration = Duration::from_millis(20);
 const JOURNAL: &str = "journal";
-const TABLES: [&str; 9] = [
-    "meta", "rows", "where", "names", "dead", "sessions", "outcomes", "events", "jobs",
+const TABLES: [&str; 11] = [
+    "meta", "rows", "where", "names", "dead", "sessions", "outcomes", "events", "jobs", "said",
+    "channels",
 ];
 /// Names in a folder that do not make it foreign: what a start that was cut short leaves, and
 /// what a file system puts into its root.
@@ -349,6 +350,8 @@ fn open_made(
         Some(outcomes),
         Some(events),
         Some(jobs),
+        Some(said),
+        Some(channels),
     ] = opened.ok_or(missing)?
     else {
         return Err(missing.into());
@@ -363,6 +366,8 @@ fn open_made(
         outcomes,
         events,
         jobs,
+        said,
+        channels,
     };
     let txn = env.read_txn().map_err(text)?;
     let identity = identify(meta, &txn, world, map)?;

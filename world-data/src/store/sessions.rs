@@ -9,10 +9,11 @@ use std::ops::Bound;
 use heed::{RoTxn, RwTxn};
 use uuid::Uuid;
 
+use super::channels::Archive;
 use super::{Result, Store, Table, Tables, damaged, number};
 use crate::batch::{Batch, SessionEdit};
 use crate::effect::SessionId;
-use crate::session::{OUTCOMES_KEPT, SavedSession, SessionRecord, words};
+use crate::session::{OUTCOMES_KEPT, SavedSession, SessionRecord, Told, words};
 
 /// Bytes of a session's id.
 const ID: usize = 16;
@@ -26,12 +27,13 @@ impl Store {
     /// All sessions, as LMDB has them.
     pub(crate) fn sessions(&self) -> Result<Vec<SavedSession>> {
         self.read("read the sessions", |tables, txn| {
+            let archive = tables.archive(txn)?;
             tables
                 .sessions
                 .iter(txn)?
                 .map(|item| {
                     let (key, record) = item?;
-                    tables.saved(txn, key, record)
+                    tables.saved(txn, (key, record), (&archive, self.events_kept))
                 })
                 .collect()
         })
@@ -39,7 +41,12 @@ impl Store {
 }
 
 impl Tables {
-    fn saved(&self, txn: &RoTxn<'_>, key: &[u8], record: &[u8]) -> heed::Result<SavedSession> {
+    fn saved(
+        &self,
+        txn: &RoTxn<'_>,
+        (key, record): (&[u8], &[u8]),
+        (archive, events_kept): (&Archive, u64),
+    ) -> heed::Result<SavedSession> {
         let id = SessionId(Uuid::from_slice(key).map_err(damaged)?);
         let record = read_record(record)?;
         let mut outcomes = Vec::new();
@@ -50,15 +57,23 @@ impl Tables {
             outcomes.push((number(Some(seq))?, outcome));
         }
         outcomes.sort_unstable_by_key(|(seq, _)| *seq);
-        let mut events = Vec::new();
+        let (mut events, mut taken) = (Vec::new(), Vec::new());
         for item in self.events.prefix_iter(txn, key)? {
             let (key, payload) = item?;
-            let payload = words::read_payload(payload).map_err(damaged)?;
-            events.push((number(key.get(ID..))?, payload));
+            let n = number(key.get(ID..))?;
+            taken.push(n);
+            if n > record.acked && !payload.is_empty() {
+                let payload = words::read_payload(payload).map_err(damaged)?;
+                events.push((n, Told::Event(payload)));
+            }
         }
-        events.retain(|(n, _)| *n > record.acked);
+        events.extend(archive.heard(&record, &taken, events_kept));
+        events.sort_unstable_by_key(|(n, _)| *n);
+        let more = (events.len() as u64).saturating_sub(events_kept);
+        events.drain(..more as usize);
         Ok(SavedSession {
             id,
+            newest: record.newest_with(|channel| archive.count(channel)),
             record,
             outcomes,
             events,
@@ -80,7 +95,18 @@ impl Tables {
                 remove(self.events, txn, &key, &u64::MAX.to_be_bytes())?;
             }
             let before = self.sessions.get(txn, &key)?.map(read_record).transpose()?;
-            let Some(record) = edit.apply(before.clone()) else {
+            let mut failed = None;
+            let count = |channel: &str| {
+                self.count(txn, channel).unwrap_or_else(|error| {
+                    failed = Some(error);
+                    0
+                })
+            };
+            let after = edit.apply(before.clone(), count);
+            if let Some(error) = failed {
+                return Err(error);
+            }
+            let Some(record) = after else {
                 self.sessions.delete(txn, &key)?;
                 continue;
             };
@@ -96,7 +122,8 @@ impl Tables {
                 remove(self.events, txn, &key, &gone_now.to_be_bytes())?;
             }
             for (n, payload) in &edit.events {
-                if *n > gone_now && !payload.is_empty() {
+                // Without a payload it still takes its number.
+                if *n > gone_now {
                     self.events.put(txn, &event_key(&key, *n), payload)?;
                 }
             }

@@ -84,6 +84,8 @@ impl Store {
             self.tables.put_names(&mut txn, batch)?;
             self.tables.put_jobs(&mut txn, batch)?;
             let dead = self.tables.put_rest(&mut txn, batch)?;
+            // Behind the channels: how far a session has counted depends on them.
+            self.tables.put_channels(&mut txn, batch)?;
             self.tables
                 .put_sessions(&mut txn, batch, self.events_kept)?;
             self.tables

@@ -105,7 +105,7 @@ fn another_world_map_or_format_is_refused_untouched() {
     let dir = tempfile::tempdir().unwrap();
     let newer = (FORMAT + 1).to_be_bytes();
     set_meta(&open(dir.path()).unwrap(), key::FORMAT, &newer);
-    check_refused(dir.path(), &["format is 4", "knows 3", "newer"]);
+    check_refused(dir.path(), &["format is 5", "knows 4", "newer"]);
 }
 
 #[test]
