@@ -5,6 +5,7 @@
 //! Invariant: everything of a hub is on its thread; other threads reach it through its door. No
 //! borrow of a cell is held over an await, or over a call that may borrow it again.
 
+mod channels;
 mod enter;
 mod frames;
 mod interest;
@@ -28,6 +29,7 @@ use uuid::Uuid;
 use world_data::RegionId;
 use world_data::{SessionId, World};
 
+use self::channels::Audience;
 use self::enter::Entering;
 pub use self::enter::Entry;
 pub(crate) use self::interest::Sight;
@@ -64,6 +66,8 @@ pub(crate) struct HubCore<W: World> {
     entering: RefCell<FxHashMap<SessionId, Entering>>,
     /// Sessions on their way here from another hub.
     arriving: RefCell<FxHashMap<SessionId, Arriving>>,
+    /// Who of the sessions here is in which channel.
+    audience: RefCell<Audience>,
     slots: RefCell<Slots>,
     /// How often each region's actor was started, as far as heard.
     generations: RefCell<FxHashMap<RegionId, u32>>,
@@ -121,6 +125,7 @@ impl<W: World> HubCore<W> {
             sessions: RefCell::default(),
             entering: RefCell::default(),
             arriving: RefCell::default(),
+            audience: RefCell::default(),
             slots: RefCell::default(),
             generations: RefCell::default(),
             answered: RefCell::default(),

@@ -29,6 +29,7 @@ mod region;
 mod runtime;
 mod session;
 mod settings;
+mod spoken;
 mod status;
 mod supervisor;
 #[cfg(test)]

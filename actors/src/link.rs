@@ -12,25 +12,26 @@ use bytes::Bytes;
 use futures_util::future::{Either, select};
 use metrics::counter;
 use protocol::{ClientMessage, ErrorCode, ServerMessage};
-use serde::de::IgnoredAny;
 use tokio::time::Instant;
-use world_data::{Note, Payload, SessionId, World};
+use world_data::{Message, Note, Payload, SessionId, World};
 
 use crate::directory::Placement;
 use crate::hub::{HubCore, reply};
 use crate::refusal::{Cause, Refusal};
 use crate::region::Work;
-use crate::session::{Core, Ending, Farewell, Left, Rate, Session, Socket, Turn};
+use crate::session::{Core, Ending, Farewell, Left, Next, Rate, Session, Socket, Told, Turn};
 
-/// A message from a client of world `W`. Nobody can be a member of a channel yet, so what is
-/// published is not decoded.
-pub type Incoming<W> = ClientMessage<<W as World>::Command, <W as World>::Input, IgnoredAny>;
+/// A message from a client of world `W`.
+pub type Incoming<W> = ClientMessage<<W as World>::Command, <W as World>::Input, Message>;
 
 /// What the writer sends next.
 #[derive(Debug)]
 pub enum Outgoing {
     /// A message to encode in the session's codec.
     Message(ServerMessage<Payload>),
+    /// A message on a channel: its number, and what is behind that, encoded already
+    /// ([`protocol::ChannelPart`]).
+    Channel(u64, Bytes),
     /// A frame, encoded already.
     Frame(Bytes),
     /// The end: tell the client why, if there is a refusal (after `bye` there is none), and close
@@ -79,10 +80,10 @@ impl<W: World> Link<W> {
             // In an epoch no later than that of whatever comes of the message.
             self.hub.host.engine.note([(self.id, Note::Heard(pass))]);
         }
-        let rate = if matches!(message, ClientMessage::Input { .. }) {
-            Rate::Inputs
-        } else {
-            Rate::Commands
+        let rate = match &message {
+            ClientMessage::Input { .. } => Rate::Inputs,
+            ClientMessage::Publish { .. } => Rate::Publishes,
+            _ => Rate::Commands,
         };
         self.until_open().await?;
         let settings = &self.hub.host.settings;
@@ -119,12 +120,7 @@ impl<W: World> Link<W> {
             ClientMessage::Hello(_) => Err(Refusal::bad_message(
                 "hello is said once, as the first message",
             )),
-            ClientMessage::Publish { channel, .. } => {
-                let channel: String = channel.chars().take(64).collect();
-                Err(Refusal::bad_message(format!(
-                    "not a member of channel {channel:?}"
-                )))
-            }
+            ClientMessage::Publish { channel, payload } => self.publish(channel, payload).await,
         }
     }
 
@@ -185,6 +181,32 @@ impl<W: World> Link<W> {
         }
     }
 
+    /// Hands what a client says on a channel to its region: only there it is known, in the order of
+    /// the session's work, whether it is a member.
+    async fn publish(&self, channel: String, message: Message) -> Result<(), Refusal> {
+        let mut waiting = Some((channel, message));
+        let handed = self
+            .hub
+            .until_handed(self.id, Some(&self.socket), |core, placement| {
+                let Some((channel, message)) = waiting.take() else {
+                    return true;
+                };
+                let work = Work::Publish {
+                    shared: Arc::clone(&core.shared),
+                    said: Box::new((channel, message)),
+                };
+                if let Err(Work::Publish { said, .. }) = core.hand(placement, work) {
+                    waiting = Some(*said);
+                }
+                waiting.is_none()
+            });
+        if handed.await {
+            Ok(())
+        } else {
+            self.until_open().await
+        }
+    }
+
     async fn input(&self, seq: u64, payload: W::Input) -> Result<(), Refusal> {
         let mut waiting = Some((seq, payload));
         let handed = self
@@ -224,23 +246,46 @@ impl<W: World> Link<W> {
             self.with(|session| session.core.events.next_to(n))
                 .flatten()
         };
-        if let Some(message) = self.socket.pop(events) {
-            if matches!(message, ServerMessage::Welcome(_)) && self.with(|_| ()).is_some() {
-                self.hub.host.accounts.handed(self.id);
+        loop {
+            match self.socket.pop(&events) {
+                Some(Next::Message(message)) => {
+                    if matches!(message, ServerMessage::Welcome(_)) && self.with(|_| ()).is_some() {
+                        self.hub.host.accounts.handed(self.id);
+                    }
+                    return Some(Outgoing::Message(message));
+                }
+                Some(Next::Told(n, told)) => {
+                    if let Some(outgoing) = self.tell(n, told) {
+                        return Some(outgoing);
+                    }
+                }
+                None => break,
             }
-            return Some(Outgoing::Message(message));
         }
         if let Some(Farewell(why)) = self.socket.ended() {
             return Some(Outgoing::Close(why));
         }
         self.with(|session| {
-            if let Some((n, payload)) = session.core.events.next() {
-                return Some(Outgoing::Message(ServerMessage::Event { n, payload }));
+            while let Some((n, told)) = session.core.events.next() {
+                if let Some(outgoing) = self.tell(n, told) {
+                    return Some(outgoing);
+                }
             }
             let due = self.socket.frame_due.replace(false);
             due.then(|| Outgoing::Frame(self.hub.compose(session, &self.socket)))
         })
         .flatten()
+    }
+
+    /// What a client is sent of something with a number; `None` if its codec has no words for it.
+    fn tell(&self, n: u64, told: Told) -> Option<Outgoing> {
+        match told {
+            Told::Event(payload) => Some(Outgoing::Message(ServerMessage::Event { n, payload })),
+            Told::Spoken(spoken) => {
+                let part = spoken.part(self.socket.codec)?;
+                Some(Outgoing::Channel(n, part))
+            }
+        }
     }
 
     /// Ends the socket from the gateway's side: what was still to be said and then `refusal` is

@@ -21,6 +21,11 @@ pub(crate) struct Metrics {
     pub(crate) inputs_replaced: Counter,
     pub(crate) frames: Counter,
     pub(crate) frames_skipped: Counter,
+    pub(crate) channel_told: Counter,
+    pub(crate) publishes_foreign: Counter,
+    pub(crate) publishes_refused: Counter,
+    pub(crate) publishes_failed: Counter,
+    pub(crate) publishes_said: Counter,
     pub(crate) outbox: Histogram,
     pub(crate) outbox_overflows: Counter,
 }
@@ -32,6 +37,8 @@ impl Metrics {
             |outcome: &'static str| counter!("brightstar_logins_total", "outcome" => outcome);
         let command =
             |stage: &'static str| histogram!("brightstar_command_seconds", "stage" => stage);
+        let publish =
+            |outcome: &'static str| counter!("brightstar_publishes_total", "outcome" => outcome);
         Self {
             logins_new: login("new"),
             logins_resumed: login("resumed"),
@@ -48,6 +55,11 @@ impl Metrics {
             inputs_replaced: counter!("brightstar_inputs_replaced_total"),
             frames: counter!("brightstar_frames_total"),
             frames_skipped: counter!("brightstar_frames_skipped_total"),
+            channel_told: counter!("brightstar_channel_told_total"),
+            publishes_foreign: publish("no_member"),
+            publishes_refused: publish("refused"),
+            publishes_failed: publish("failed"),
+            publishes_said: publish("said"),
             outbox: histogram!("brightstar_outbox_messages"),
             outbox_overflows: counter!("brightstar_outbox_overflows_total"),
         }

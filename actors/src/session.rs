@@ -17,16 +17,17 @@ use protocol::{Codec, ServerMessage};
 use tokio::sync::Notify;
 use tokio::time::Instant;
 use world_data::Watch;
-use world_data::{Caller, Home, Map, Payload, SavedSession, SessionId, World};
+use world_data::{Caller, Channel, Home, Map, Payload, SavedSession, SessionId, World};
 
 pub(crate) use self::commands::{Commands, Turn};
-pub(crate) use self::events::Events;
+pub(crate) use self::events::{Events, Told};
 use crate::bucket::{self, Bucket};
 use crate::directory::Placement;
 use crate::hub::Sight;
 use crate::refusal::Refusal;
 use crate::region::{RegionHandle, Shared, Slot, Work};
 use crate::settings::{LadderSettings, Settings};
+use crate::spoken::Spoken;
 
 /// A session on the thread of its socket.
 pub(crate) struct Session<W: World> {
@@ -81,6 +82,11 @@ pub(crate) struct Core<W: World> {
     pub(crate) shared: Arc<Shared>,
     pub(crate) commands: Commands,
     pub(crate) events: Events,
+    /// The channels it is in.
+    pub(crate) channels: Vec<Channel>,
+    /// What it is told of what is said on them: what is behind the first number, counted over all
+    /// channels, and not behind the second. Both change when it moves to another hub.
+    pub(crate) hears: (u64, u64),
     pub(crate) watch: Option<Arc<Watch>>,
     /// The world has ended it: it logs out as soon as it is nobody's to move.
     pub(crate) doomed: Option<Refusal>,
@@ -88,6 +94,7 @@ pub(crate) struct Core<W: World> {
     pub(crate) present: bool,
     command_rate: Bucket,
     input_rate: Bucket,
+    publish_rate: Bucket,
     /// Where its work is best run: the home of its entity, or a shard of its own.
     home: Home,
     /// The region that has its work, and how much it was handed in all.
@@ -102,6 +109,7 @@ pub(crate) struct Core<W: World> {
 pub(crate) enum Rate {
     Commands,
     Inputs,
+    Publishes,
 }
 
 impl<W: World> Core<W> {
@@ -113,11 +121,14 @@ impl<W: World> Core<W> {
             shared,
             commands: Commands::default(),
             events: Events::default(),
+            channels: Vec::new(),
+            hears: (0, u64::MAX),
             watch: None,
             doomed: None,
             present: false,
             command_rate: Bucket::new(now),
             input_rate: Bucket::new(now),
+            publish_rate: Bucket::new(now),
             home: shard_of(id, map),
             region: None,
             handed: 0,
@@ -127,10 +138,12 @@ impl<W: World> Core<W> {
 
     /// A session of an earlier run, as it was kept. Its entity is still to be followed.
     pub(crate) fn restore(saved: SavedSession, map: &Map) -> Self {
+        let channels = saved.channels();
         let SavedSession {
             id,
             record,
             outcomes,
+            newest,
             events,
         } = saved;
         let shared = Shared::new(Caller {
@@ -139,9 +152,14 @@ impl<W: World> Core<W> {
             you: record.you,
         });
         let why = |message| Refusal::new(protocol::ErrorCode::Refused, message);
+        let told = events.into_iter().map(|(n, told)| match told {
+            world_data::Told::Event(payload) => (n, Told::Event(payload)),
+            world_data::Told::Said(number, said) => (n, Told::Spoken(Spoken::new(number, said))),
+        });
         Self {
             commands: Commands::restore(record.done, outcomes),
-            events: Events::restore(record.newest, record.acked, events),
+            events: Events::restore(newest, record.acked, told),
+            channels,
             doomed: record.closed.map(why),
             present: record.away_ms.is_none(),
             ..Self::new(shared, map)
@@ -164,6 +182,16 @@ impl<W: World> Core<W> {
         self.shared.input_done.store(0, Ordering::Relaxed);
     }
 
+    /// Takes in what was said on a channel that it is in; says whether it was for it.
+    pub(crate) fn hear(&mut self, spoken: &Arc<Spoken>, limit: usize) -> bool {
+        let (behind, to) = self.hears;
+        let mine = spoken.number > behind && spoken.number <= to;
+        if mine && self.events.hear(Arc::clone(spoken), limit) {
+            tracing::debug!(session = %self.id.0, "dropped the oldest event");
+        }
+        mine
+    }
+
     /// Counts a message against its rate.
     pub(crate) fn admit(
         &mut self,
@@ -178,6 +206,11 @@ impl<W: World> Core<W> {
                 "messages but inputs",
             ),
             Rate::Inputs => (&mut self.input_rate, settings.inputs_per_second, "inputs"),
+            Rate::Publishes => (
+                &mut self.publish_rate,
+                settings.publishes_per_second,
+                "messages to channels",
+            ),
         };
         if bucket.take(bucket::Rate::of_seconds(limit, settings.burst_seconds), now) {
             return Ok(());
@@ -279,10 +312,19 @@ pub(crate) struct Farewell(pub(crate) Option<Refusal>);
 /// What waits in a control lane.
 #[derive(Debug)]
 enum Queued {
-    /// Welcome, reply, `forget`, `pong`, and in the end events.
+    /// Welcome, reply, `forget`, `pong`.
     Message(ServerMessage<Payload>),
+    /// In the end: something with a number among events.
+    Told(u64, Told),
     /// All events up to this number go first: they were committed before what follows.
     Events(u64),
+}
+
+/// What comes next from a control lane.
+#[derive(Debug)]
+pub(crate) enum Next {
+    Message(ServerMessage<Payload>),
+    Told(u64, Told),
 }
 
 /// One socket, as its session and its link see it.
@@ -327,6 +369,12 @@ impl Socket {
         lane.len()
     }
 
+    /// Adds something with a number among events to the control lane.
+    pub(crate) fn push_told(&self, n: u64, told: Told) {
+        self.lane.borrow_mut().push_back(Queued::Told(n, told));
+        self.writer.notify_one();
+    }
+
     /// As [`Socket::push`], behind all events there are now.
     pub(crate) fn push_behind(&self, events: &Events, message: ServerMessage<Payload>) -> usize {
         if events.waiting() {
@@ -340,18 +388,18 @@ impl Socket {
     /// `events`, which is `None` when they are another socket's now.
     pub(crate) fn pop(
         &self,
-        mut events: impl FnMut(u64) -> Option<(u64, Payload)>,
-    ) -> Option<ServerMessage<Payload>> {
+        mut events: impl FnMut(u64) -> Option<(u64, Told)>,
+    ) -> Option<Next> {
         loop {
             let first = self.lane.borrow_mut().pop_front()?;
             let n = match first {
-                Queued::Message(message) => return Some(message),
+                Queued::Message(message) => return Some(Next::Message(message)),
+                Queued::Told(n, told) => return Some(Next::Told(n, told)),
                 Queued::Events(n) => n,
             };
-            if let Some((number, payload)) = events(n) {
+            if let Some((number, told)) = events(n) {
                 self.lane.borrow_mut().push_front(Queued::Events(n));
-                let n = number;
-                return Some(ServerMessage::Event { n, payload });
+                return Some(Next::Told(number, told));
             }
         }
     }
@@ -368,10 +416,10 @@ impl Socket {
         let mut lane = self.lane.borrow_mut();
         for queued in waiting {
             match queued {
-                Queued::Message(_) => lane.push_back(queued),
+                Queued::Message(_) | Queued::Told(..) => lane.push_back(queued),
                 Queued::Events(to) => {
-                    while let Some((n, payload)) = events.next_to(to) {
-                        lane.push_back(Queued::Message(ServerMessage::Event { n, payload }));
+                    while let Some((n, told)) = events.next_to(to) {
+                        lane.push_back(Queued::Told(n, told));
                     }
                 }
             }

@@ -42,6 +42,8 @@ pub struct Settings {
     pub commands_per_second: u32,
     /// Inputs per second of one session.
     pub inputs_per_second: u32,
+    /// Messages to channels per second of one session.
+    pub publishes_per_second: u32,
     /// How many seconds' worth of commands or inputs may come at once.
     pub burst_seconds: u32,
     /// Sessions on this host, connected or away; above, logins are refused with `overloaded`.
@@ -106,6 +108,7 @@ impl Default for Settings {
             control_lane: 256,
             commands_per_second: 10_000,
             inputs_per_second: 100,
+            publishes_per_second: 10,
             burst_seconds: 2,
             max_sessions: 20_000,
             name_limit: 32,

@@ -43,6 +43,10 @@ pub(crate) struct Client {
     frame: Frame,
     pub(crate) answers: VecDeque<(u64, Answer)>,
     pub(crate) events: Vec<(u64, u64)>,
+    /// What it heard on channels, as `number channel from: text`.
+    pub(crate) heard: Vec<String>,
+    /// The numbers of events and of what it heard, as they came.
+    pub(crate) numbers: Vec<u64>,
     pub(crate) cells: BTreeSet<u64>,
     pub(crate) entities: HashMap<u64, Known>,
     /// Entities that went to a cell not in view, by that cell.
@@ -105,6 +109,8 @@ impl Client {
             frame: Frame::default(),
             answers: VecDeque::new(),
             events: Vec::new(),
+            heard: Vec::new(),
+            numbers: Vec::new(),
             cells: BTreeSet::new(),
             entities: HashMap::new(),
             strayed: BTreeMap::new(),
@@ -197,6 +203,18 @@ impl Client {
             }
             ServerMessage::Event { n, payload } => {
                 self.events.push((n, payload.as_u64().unwrap()));
+                self.numbers.push(n);
+            }
+            ServerMessage::Channel {
+                n,
+                name,
+                from,
+                payload,
+            } => {
+                let from = from.map_or_else(|| "world".to_owned(), |from| from.to_string());
+                let text = payload.as_str().unwrap();
+                self.heard.push(format!("{n} {name} {from}: {text}"));
+                self.numbers.push(n);
             }
             ServerMessage::Forget(cells) => {
                 for cell in cells {
@@ -337,6 +355,12 @@ pub(crate) async fn next(link: &Link<Yard>, codec: Codec) -> Next {
     {
         Outgoing::Message(message) => {
             let bytes = message.encode(codec).unwrap();
+            Next::Message(ServerMessage::decode(codec, &bytes).unwrap())
+        }
+        Outgoing::Channel(n, part) => {
+            let mut bytes = Vec::new();
+            protocol::write_channel_head(codec, n, &mut bytes);
+            bytes.extend_from_slice(&part);
             Next::Message(ServerMessage::decode(codec, &bytes).unwrap())
         }
         Outgoing::Frame(bytes) => Next::Frame(bytes),

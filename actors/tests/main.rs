@@ -8,6 +8,7 @@
 
 mod borders;
 mod changes;
+mod channels;
 mod client;
 mod commands;
 mod interest;

@@ -13,7 +13,7 @@ use crate::client::{Client, entry, resume};
 use crate::yard::{Command, Host, Yard, run, settings, until};
 
 /// What a power cut at this moment would leave of a folder: all that was told is in it.
-fn crashed(folder: &Path) -> TempDir {
+pub(crate) fn crashed(folder: &Path) -> TempDir {
     let image = tempfile::tempdir().unwrap();
     for part in ["store", "journal"] {
         fs::create_dir(image.path().join(part)).unwrap();
@@ -26,7 +26,7 @@ fn crashed(folder: &Path) -> TempDir {
     image
 }
 
-async fn start(folder: &Path) -> Host {
+pub(crate) async fn start(folder: &Path) -> Host {
     Host::start_in(folder, Yard::default(), settings()).await
 }
 

@@ -11,7 +11,7 @@ use actors::{Post, Runtime, Settings};
 use parking_lot::{Condvar, Mutex};
 use serde::{Deserialize, Serialize};
 use world_data::{
-    Call, Caller, Class, Done, Engine, Entity, JobId, Kinds, Map, Object, ObjectId, OpenError,
+    Call, Caller, Class, Done, Engine, Entity, JobId, Kinds, Map, Message, Object, ObjectId, OpenError,
     Options, Payload, Point, Ref, SessionId, Step, Stop, Task, Tick, World,
 };
 
@@ -133,8 +133,22 @@ pub(crate) enum Command {
     Census,
     /// Logs a value so many milliseconds later.
     LogLater(u64, u64),
+    /// Does all this with channels.
+    Talk(Vec<Talk>),
     /// Has a thing that stands nowhere tell the time, every so many milliseconds.
     Tick(u64),
+}
+
+/// Something done with channels.
+#[derive(Debug, Clone, Serialize, Deserialize)]
+pub(crate) enum Talk {
+    Join(String),
+    Part(String),
+    Say(String, String),
+    /// Sends oneself an event.
+    Event(u64),
+    Refuse,
+    Panic,
 }
 
 /// What is left for later.
@@ -180,6 +194,26 @@ impl Yard {
         who.you
             .map(Ref::new)
             .ok_or_else(|| Stop::refused("no walker"))
+    }
+
+    fn talk(task: &mut Task<'_>, who: &Caller, all: &[Talk]) -> Result<Vec<u64>, Stop> {
+        for talk in all {
+            match talk {
+                Talk::Join(channel) => {
+                    task.join(who.session, channel)?;
+                }
+                Talk::Part(channel) => {
+                    task.leave(who.session, channel)?;
+                }
+                Talk::Say(channel, text) => {
+                    task.publish(channel, Payload::new(text.clone()))?;
+                }
+                Talk::Event(value) => task.send(who.session, Payload::new(*value)),
+                Talk::Refuse => return Err(Stop::refused("no")),
+                Talk::Panic => panic!("told to"),
+            }
+        }
+        Ok(vec![task.channels(who.session)?.len() as u64])
     }
 }
 
@@ -314,6 +348,7 @@ impl World for Yard {
                 task.after(me, delay, &Job::Log(*value))?;
                 Ok(Vec::new())
             }
+            Command::Talk(all) => Self::talk(task, who, all),
             Command::Tick(period) => {
                 let clock = task.create(Walker::default())?;
                 let period = Duration::from_millis(*period);
@@ -330,6 +365,28 @@ impl World for Yard {
                 })?;
                 Ok(all)
             }
+        }
+    }
+
+    /// Forwards, alters ("shout" comes out loud, and is noted) or refuses ("hush", and numbers).
+    fn publish(
+        &self,
+        task: &mut Task<'_>,
+        who: &Caller,
+        _: &str,
+        message: &Message,
+    ) -> Result<Payload, Stop> {
+        let text: String = message.read()?;
+        match text.as_str() {
+            "hush" => Err(Stop::refused("quiet here")),
+            "shout" => {
+                task.update(Self::me(who)?, |walker| {
+                    walker.log.push(1);
+                    Ok(())
+                })?;
+                Ok(Payload::new(text.to_uppercase()))
+            }
+            _ => Ok(message.clone().into()),
         }
     }
 

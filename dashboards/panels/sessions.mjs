@@ -163,9 +163,38 @@ const interest = row(
   }),
 );
 
+const channels = row(
+  "Channels",
+  lines("Said on channels", {
+    description: "Messages said per second on channels that had members, by tasks and clients.",
+    unit: "ops",
+    queries: [[sum(rate("brightstar_channel_messages_total")), "messages"]],
+  }),
+  lines("Heard on channels", {
+    description: "Messages on channels handed to members per second: each message as often as it is heard.",
+    unit: "ops",
+    queries: [[sum(rate("brightstar_channel_told_total")), "heard"]],
+  }),
+  lines("Channels", {
+    description: "Channels with members, and memberships: pairs of a session and a channel it is in.",
+    queries: [
+      [sum(of("brightstar_channels")), "channels"],
+      [sum(of("brightstar_channel_members")), "memberships"],
+    ],
+  }),
+  lines("Published by clients", {
+    description:
+      "What clients wanted to say, per second: said, or dropped since the client is no member, the world refused, or its rule failed.",
+    unit: "ops",
+    stack: true,
+    colors: { failed: "red" },
+    queries: [[sum(rate("brightstar_publishes_total"), "outcome"), "{{outcome}}"]],
+  }),
+);
+
 export default dashboard({
   uid: "brightstar-sessions",
   title: "Brightstar / Sessions",
   description: "Clients: what they say, what they are told, and how fast.",
-  rows: [now, comings, latency, traffic, interest],
+  rows: [now, comings, latency, traffic, channels, interest],
 });

@@ -73,6 +73,7 @@ impl Stage {
                 workers: 1,
                 commands_per_second: 1_000_000,
                 inputs_per_second: 1_000_000,
+                publishes_per_second: 1_000_000,
                 ..Settings::default()
             };
             let engine = Engine::in_memory(&*world, options, Arc::<Post>::clone(&post));
@@ -369,7 +370,7 @@ async fn next(link: &Link<Diary>, codec: Codec) -> Next {
                     Heard::Frame(_) => {}
                 }
             }
-            Outgoing::Frame(_) => {}
+            Outgoing::Frame(_) | Outgoing::Channel(..) => {}
             Outgoing::Close(why) => return Next::Closed(why.map(|why| why.code)),
         }
     }

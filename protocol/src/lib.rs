@@ -7,11 +7,12 @@
 //! what they claim, and end in a message or in a [`DecodeError`], never in a panic.
 //!
 //! Read in this order: `codec`, `error` (the words), `client_message`, `server_message` (the
-//! messages), `frame`, `frame_reader` (what a session sees, written and read), `raw` (payloads
+//! messages), `channel`, `frame`, `frame_reader` (what a session sees, written and read), `raw` (payloads
 //! not decoded yet), `limits`, `msgpack`, `json` (bytes).
 
 #![forbid(unsafe_code)]
 
+mod channel;
 mod client_message;
 mod codec;
 mod error;
@@ -24,6 +25,7 @@ mod raw;
 mod server_message;
 mod wire;
 
+pub use channel::{ChannelPart, MAX_CHANNEL_HEAD, write_channel_head};
 pub use client_message::{ClientMessage, Hello};
 pub use codec::{Codec, UnsupportedSubprotocol};
 pub use error::{DecodeError, EncodeError, ErrorCode, Retry};

@@ -75,6 +75,7 @@ impl Config {
             control_lane: sessions.control_lane,
             commands_per_second: sessions.commands_per_second,
             inputs_per_second: sessions.inputs_per_second,
+            publishes_per_second: sessions.publishes_per_second,
             burst_seconds: sessions.burst_seconds,
             max_sessions: sessions.max_sessions,
             name_limit: sessions.name_limit,

@@ -165,7 +165,9 @@ section! {
         commands_per_second: u32 = 10_000, in 1..=1_000_000;
         /// Inputs per second and session.
         inputs_per_second: u32 = 100, in 1..=1_000_000;
-        /// Seconds' worth of commands or inputs that may come at once.
+        /// Messages to channels per second and session.
+        publishes_per_second: u32 = 10, in 1..=1_000_000;
+        /// Seconds' worth of commands, inputs or messages to channels that may come at once.
         burst_seconds: u32 = 2, in 1..=60;
         /// Characters of a name.
         name_limit: usize = 32, in 1..=256;

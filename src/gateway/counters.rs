@@ -19,6 +19,7 @@ const RECEIVED: [&str; 7] = ["hello", "command", "input", "publish", "ack", "pin
 const SENT: [&str; 9] = [
     "welcome", "reply", "event", "channel", "frame", "forget", "pong", "moved", "error",
 ];
+const CHANNEL: usize = 3;
 const FRAME: usize = 4;
 
 impl Counters {
@@ -58,7 +59,7 @@ impl Counters {
             ServerMessage::Welcome(_) => 0,
             ServerMessage::Reply { .. } => 1,
             ServerMessage::Event { .. } => 2,
-            ServerMessage::Channel { .. } => 3,
+            ServerMessage::Channel { .. } => CHANNEL,
             ServerMessage::Forget(_) => 5,
             ServerMessage::Pong { .. } => 6,
             ServerMessage::Moved { .. } => 7,
@@ -70,6 +71,11 @@ impl Counters {
     /// A frame was written.
     pub(crate) fn sent_frame(&self, bytes: usize) {
         self.count_sent(FRAME, bytes);
+    }
+
+    /// A message on a channel was written.
+    pub(crate) fn sent_channel(&self, bytes: usize) {
+        self.count_sent(CHANNEL, bytes);
     }
 
     fn count_sent(&self, kind: usize, bytes: usize) {
@@ -89,7 +95,7 @@ mod tests {
 
     #[test]
     fn places_are_those_of_the_kinds() {
-        assert_eq!(SENT[FRAME], "frame");
+        assert_eq!((SENT[CHANNEL], SENT[FRAME]), ("channel", "frame"));
         let pong = ServerMessage::<()>::Pong {
             nonce: 1,
             server_ms: 2,

@@ -268,9 +268,15 @@ fn unmask(data: &mut [u8], mask: [u8; MASK_BYTES]) {
 
 /// Appends one whole frame to `out`, unmasked as a server's frames are.
 pub(crate) fn write(out: &mut BytesMut, opcode: Opcode, payload: &[u8]) {
-    out.reserve(2 + size_of::<u64>() + payload.len());
+    write_parts(out, opcode, payload, &[]);
+}
+
+/// Appends a frame whose payload comes in two parts.
+pub(crate) fn write_parts(out: &mut BytesMut, opcode: Opcode, first: &[u8], second: &[u8]) {
+    let length = first.len() + second.len();
+    out.reserve(2 + size_of::<u64>() + length);
     out.put_u8(FIN | opcode as u8);
-    match payload.len() {
+    match length {
         length if length < usize::from(LENGTH_16) => out.put_u8(length as u8),
         length if u16::try_from(length).is_ok() => {
             out.put_u8(LENGTH_16);
@@ -281,7 +287,8 @@ pub(crate) fn write(out: &mut BytesMut, opcode: Opcode, payload: &[u8]) {
             out.put_u64(length as u64);
         }
     }
-    out.put_slice(payload);
+    out.put_slice(first);
+    out.put_slice(second);
 }
 
 /// Appends a close frame; a reason that is too long is cut at a character.

@@ -16,7 +16,7 @@ use std::task::{Context, Poll};
 use actix_web::body::{BodySize, MessageBody};
 use actors::{Cause, Link, Outgoing, Refusal};
 use bytes::{Bytes, BytesMut};
-use protocol::{Codec, ErrorCode, ServerMessage};
+use protocol::{Codec, ErrorCode, MAX_CHANNEL_HEAD, ServerMessage, write_channel_head};
 use world_data::{Payload, World};
 
 use super::frame::{self, Opcode};
@@ -119,6 +119,7 @@ async fn pump<W: World>(link: Link<W>, socket: Rc<Socket<W>>) -> End {
                 socket.counters.sent_frame(bytes.len());
                 frame::write(&mut socket.out.borrow_mut(), opcode(socket.codec), &bytes);
             }
+            Outgoing::Channel(n, part) => write_channel(&socket, n, &part),
             Outgoing::Message(message) => {
                 if let Err(refusal) = write(&socket, &message) {
                     return refusal.into();
@@ -142,6 +143,15 @@ fn write<W: World>(socket: &Socket<W>, message: &ServerMessage<Payload>) -> Resu
     socket.counters.sent(message, bytes.len());
     frame::write(&mut socket.out.borrow_mut(), opcode(socket.codec), &bytes);
     Ok(())
+}
+
+/// Writes a message on a channel: a head of its own before what all who hear it are sent.
+fn write_channel<W: World>(socket: &Socket<W>, n: u64, part: &[u8]) {
+    let mut head = Vec::with_capacity(MAX_CHANNEL_HEAD);
+    write_channel_head(socket.codec, n, &mut head);
+    socket.counters.sent_channel(head.len() + part.len());
+    let out = &mut *socket.out.borrow_mut();
+    frame::write_parts(out, opcode(socket.codec), &head, part);
 }
 
 fn opcode(codec: Codec) -> Opcode {

@@ -119,11 +119,16 @@ const SENT: &[Label] = &[label(
         "welcome", "reply", "event", "channel", "frame", "forget", "pong", "moved", "error",
     ],
 )];
+const PUBLISHES: &[Label] = &[label(
+    "outcome",
+    &["said", "no_member", "refused", "failed"],
+)];
 const STAGES: &[Label] = &[label("stage", &["commit", "durable"])];
 const KIND: Label = label(
     "kind",
     &[
-        "login", "resume", "away", "logout", "command", "input", "tick", "job", "genesis",
+        "login", "resume", "away", "logout", "command", "publish", "input", "tick", "job",
+        "genesis",
     ],
 );
 const TASKS: &[Label] = &[KIND];
@@ -230,6 +235,11 @@ pub const ALL: &[Metric] = &[
     metric("brightstar_inputs_replaced_total", Counter, Unit::Count, &[], "inputs that a newer one of the same session replaced before they were run"),
     metric("brightstar_frames_total", Counter, Unit::Count, &[], "frames sent"),
     metric("brightstar_frames_skipped_total", Counter, Unit::Count, &[], "frames not sent because the socket was not ready"),
+    metric("brightstar_channels", Gauge, Unit::Count, &[], "channels with members"),
+    metric("brightstar_channel_members", Gauge, Unit::Count, &[], "(session, channel) pairs: memberships"),
+    metric("brightstar_channel_messages_total", Counter, Unit::Count, &[], "messages said on channels that had members"),
+    metric("brightstar_channel_told_total", Counter, Unit::Count, &[], "(session, message) pairs: messages on channels handed to members' sessions"),
+    metric("brightstar_publishes_total", Counter, Unit::Count, PUBLISHES, "what clients wanted to say on channels: said, or dropped since the client is no member, the world refused, or its rule failed"),
     metric("brightstar_outbox_messages", Histogram, Unit::Count, &[], "depth of the control lane when a message is added"),
     metric("brightstar_outbox_overflows_total", Counter, Unit::Count, &[], "sockets closed because the control lane was full"),
     metric("brightstar_build_info", Gauge, Unit::Count, BUILD, "always 1"),

@@ -95,9 +95,12 @@ impl Committer {
             self.shared.metrics.homes.set(homes as f64);
             let jobs = self.shared.jobs.number.load(Ordering::Relaxed);
             self.shared.metrics.jobs_pending.set(jobs as f64);
-            let (channels, members) = self.shared.lock(&self.shared.numbers).census();
-            self.shared.metrics.channels.set(channels as f64);
-            self.shared.metrics.channel_members.set(members as f64);
+            let talk = self.shared.lock(&self.shared.numbers).census();
+            self.shared.metrics.channels.set(talk.channels as f64);
+            let members = &self.shared.metrics.channel_members;
+            members.set(talk.members as f64);
+            let messages = &self.shared.metrics.channel_messages;
+            messages.absolute(talk.said);
         }
     }
 
@@ -178,15 +181,10 @@ impl Committer {
         let at_ms = self.shared.clock.now_ms();
         let mut numbers = self.shared.lock(&self.shared.numbers);
         for Numbered { effect, told, .. } in &mut self.effects {
-            let now;
-            let noted = match told {
-                Some(noted) => noted,
-                None => {
-                    now = numbers.number(effect);
-                    &now
-                }
-            };
-            write_effect(record, effect, noted, at_ms);
+            let now = told.is_none().then(|| numbers.number(effect));
+            if let Some(noted) = told.as_ref().or(now.as_ref()) {
+                write_effect(record, effect, noted, at_ms);
+            }
         }
     }
 

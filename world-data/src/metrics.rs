@@ -18,6 +18,7 @@ pub(crate) struct Metrics {
     pub(crate) jobs_pending: Gauge,
     pub(crate) channels: Gauge,
     pub(crate) channel_members: Gauge,
+    pub(crate) channel_messages: Counter,
     pub(crate) job_late: Histogram,
     pub(crate) job_turns_missed: Counter,
 }
@@ -39,6 +40,7 @@ impl Metrics {
             jobs_pending: gauge!("brightstar_jobs_pending"),
             channels: gauge!("brightstar_channels"),
             channel_members: gauge!("brightstar_channel_members"),
+            channel_messages: counter!("brightstar_channel_messages_total"),
             job_late: histogram!("brightstar_job_late_seconds"),
             job_turns_missed: counter!("brightstar_job_turns_missed_total"),
         }

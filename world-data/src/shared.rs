@@ -445,7 +445,9 @@ impl Shared {
     fn note_members(&self, effects: &[Effect]) {
         if effects.iter().any(Members::concerns) {
             let mut members = self.lock(&self.members);
-            effects.iter().for_each(|effect| members.note(effect));
+            for effect in effects {
+                members.note(effect);
+            }
         }
     }
 

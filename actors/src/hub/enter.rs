@@ -247,6 +247,7 @@ impl<W: World> HubCore<W> {
                 .you
                 .and_then(|you| self.host.engine.watch(you));
             let doomed = core.doomed.is_some();
+            self.listen(&core);
             self.sessions.borrow_mut().insert(id, Session::away(core));
             self.host.post.route(id, self.index);
             self.host.accounts.settle(id, self.index);

@@ -3,17 +3,24 @@
 //!
 //! Invariant: a session is at one hub at a time, and no effect for it is lost or overtaken: its
 //! route is switched first, then what is at the old door is taken in, then it goes; the new hub
-//! holds what comes meanwhile.
+//! holds what comes meanwhile. What is said on channels comes to both doors: the old hub tells it
+//! what was said before the switch, and the new one what was said later.
+
+use std::collections::VecDeque;
+use std::sync::Arc;
 
 use tokio::sync::oneshot;
 use world_data::{Effect, SessionId, World};
 
 use super::HubCore;
+use crate::post::Parcel;
 use crate::refusal::Refusal;
 use crate::session::{Core, Ending, Session};
+use crate::spoken::Spoken;
 
-/// Events held for a session on its way; further ones are dropped, as when it keeps too many.
-/// Replies, which its window bounds, are always held.
+/// Events and messages on channels held for a session on its way, which takes an instant. With one
+/// that had to be left out its numbers would be wrong: then it ends, as when a door is full. Replies,
+/// which its window bounds, are always held.
 const HELD_EVENTS_LIMIT: usize = 1024;
 
 /// What one hub asks of another.
@@ -58,17 +65,53 @@ pub(super) enum Arrival {
 #[derive(Debug)]
 pub(super) struct Arriving {
     waiter: oneshot::Sender<Arrival>,
-    held: Vec<Effect>,
+    held: VecDeque<Parcel>,
+    /// Something that is surely its own did not fit.
+    lost: bool,
+    /// What was said on channels up to this number did not fit; as long as the session waits for its
+    /// old commands that is the old hub's to tell.
+    unheard: u64,
 }
 
 impl Arriving {
-    /// Holds an effect; says whether there was room.
-    pub(super) fn hold(&mut self, effect: Effect) -> bool {
-        let room = self.held.len() < HELD_EVENTS_LIMIT || !matches!(effect, Effect::Event { .. });
-        if room {
-            self.held.push(effect);
+    fn new(waiter: oneshot::Sender<Arrival>) -> Self {
+        Self {
+            waiter,
+            held: VecDeque::new(),
+            lost: false,
+            unheard: 0,
         }
-        room
+    }
+
+    /// Holds an effect.
+    pub(super) fn hold(&mut self, effect: Effect) {
+        if matches!(effect, Effect::Event { .. }) && !self.make_room() {
+            self.lost = true;
+        } else {
+            self.held.push_back(Parcel::Effect(effect));
+        }
+    }
+
+    /// Holds what was said on a channel: whether it is in it is known when it is here.
+    pub(super) fn hold_spoken(&mut self, spoken: &Arc<Spoken>) {
+        if self.make_room() {
+            self.held.push_back(Parcel::Spoken(Arc::clone(spoken)));
+        } else {
+            self.lost = true;
+        }
+    }
+
+    /// Makes room for one more. What was said before the first effect came may be given up.
+    fn make_room(&mut self) -> bool {
+        if self.held.len() < HELD_EVENTS_LIMIT {
+            return true;
+        }
+        if let Some(Parcel::Spoken(oldest)) = self.held.front() {
+            self.unheard = oldest.number;
+            self.held.pop_front();
+            return true;
+        }
+        false
     }
 }
 
@@ -81,13 +124,9 @@ impl<W: World> HubCore<W> {
         fresh: bool,
     ) -> oneshot::Receiver<Arrival> {
         let (waiter, arrival) = oneshot::channel();
-        self.arriving.borrow_mut().insert(
-            session,
-            Arriving {
-                waiter,
-                held: Vec::new(),
-            },
-        );
+        self.arriving
+            .borrow_mut()
+            .insert(session, Arriving::new(waiter));
         self.host.directory.ask(
             from,
             Request::Take {
@@ -123,7 +162,8 @@ impl<W: World> HubCore<W> {
 
     /// Gives a session to hub `to`, which has claimed it.
     pub(super) fn hand_over(&self, id: SessionId, to: usize) {
-        self.host.post.route(id, to);
+        let spoken = self.host.post.route(id, to);
+        self.with(id, |session| session.core.hears.1 = spoken);
         // Whatever was laid down here before the route changed is the session's, and goes first.
         self.serve(self.door.door.take_in_effects());
         let Some(session) = self.sessions.borrow_mut().remove(&id) else {
@@ -131,8 +171,12 @@ impl<W: World> HubCore<W> {
             return;
         };
         let Session {
-            core, mut sight, ..
+            mut core,
+            mut sight,
+            ..
         } = session;
+        core.hears = (spoken, u64::MAX);
+        self.stop_listening(&core);
         sight.close(&mut self.slots.borrow_mut());
         if to == self.index {
             self.arrive(core);
@@ -144,6 +188,7 @@ impl<W: World> HubCore<W> {
     fn arrive(&self, core: Core<W>) {
         let id = core.id;
         let doomed = core.doomed.clone();
+        self.listen(&core);
         self.sessions.borrow_mut().insert(id, Session::away(core));
         match doomed {
             // It is still on the move: it is its new client's until that has it, or has gone.
@@ -157,14 +202,36 @@ impl<W: World> HubCore<W> {
     }
 
     fn arrived(&self, id: SessionId, arrival: Arrival) {
-        let Some(arriving) = self.arriving.borrow_mut().remove(&id) else {
+        let Some(mut arriving) = self.arriving.borrow_mut().remove(&id) else {
             return;
         };
-        self.serve(arriving.held);
+        let lost = self.serve_held(id, &mut arriving);
         let here = matches!(arrival, Arrival::Here);
+        if lost && here {
+            let why = Refusal::new(protocol::ErrorCode::Overloaded, "the server fell behind");
+            self.with(id, |session| session.core.doomed = Some(why));
+        }
         if arriving.waiter.send(arrival).is_err() && here {
             self.left_alone(id);
         }
+    }
+}
+
+impl<W: World> HubCore<W> {
+    /// Serves what was held for a session; says whether something of it did not fit.
+    fn serve_held(&self, id: SessionId, arriving: &mut Arriving) -> bool {
+        for parcel in arriving.held.drain(..) {
+            match parcel {
+                Parcel::Effect(_) => self.serve([parcel]),
+                Parcel::Spoken(spoken) => self.with(id, |session| {
+                    if session.core.channels.contains(spoken.channel()) {
+                        self.whisper(session, &spoken);
+                    }
+                }).unwrap_or_default(),
+            }
+        }
+        let behind = self.with(id, |session| session.core.hears.0);
+        arriving.lost || behind.is_some_and(|behind| arriving.unheard > behind)
     }
 }
 
@@ -179,6 +246,7 @@ mod tests {
     use crate::accounts::Claim;
     use crate::host::Host;
     use crate::region::Shared;
+    use crate::session::Told;
     use crate::void::{self, Void};
 
     type VoidHub = Rc<HubCore<Void>>;
@@ -217,7 +285,12 @@ mod tests {
     fn events(hub: &HubCore<Void>, id: SessionId) -> Vec<String> {
         let next = |session: &mut Session<Void>| {
             std::iter::from_fn(|| session.core.events.next())
-                .map(|(n, payload)| format!("{n}={}", serde_json::to_string(&payload).unwrap()))
+                .map(|(n, told)| match told {
+                    Told::Event(payload) => {
+                        format!("{n}={}", serde_json::to_string(&payload).unwrap())
+                    }
+                    Told::Spoken(spoken) => format!("{n} on {}", spoken.channel()),
+                })
                 .collect()
         };
         hub.with(id, next).expect("the session is here")

@@ -12,6 +12,7 @@ use tokio::time::Instant;
 use world_data::{Effect, Fault, ObjectId, Outcome, Payload, SessionId, World};
 
 use super::HubCore;
+use crate::post::Parcel;
 use crate::refusal::{Cause, Refusal};
 use crate::region::{RegionTick, Shared, Work};
 use crate::session::{Ending, Session, Socket};
@@ -36,8 +37,12 @@ impl<W: World> HubCore<W> {
     /// Looks what is at the door and serves it.
     pub(super) fn look(&self) {
         let inbox = self.door.door.take_in();
-        self.serve(inbox.effects);
-        for id in inbox.lost {
+        self.serve(inbox.parcels);
+        let mut lost = inbox.lost;
+        for channel in &inbox.lost_on {
+            lost.extend(self.audience.borrow().of(channel));
+        }
+        for id in lost {
             let why = Refusal::new(ErrorCode::Overloaded, "the server fell behind");
             self.entered(id, Err(why.clone()));
             self.close(id, why);
@@ -74,13 +79,20 @@ impl<W: World> HubCore<W> {
     }
 
     /// Serves effects, in order.
-    pub(super) fn serve(&self, effects: Vec<Effect>) {
+    pub(super) fn serve(&self, parcels: impl IntoIterator<Item = Parcel>) {
         let (mut over, mut closed, mut back) = (Vec::new(), Vec::new(), Vec::new());
         let mut sessions = self.sessions.borrow_mut();
-        for effect in effects {
-            let id = effect.session();
+        for parcel in parcels {
+            let effect = match parcel {
+                Parcel::Effect(effect) => effect,
+                Parcel::Spoken(spoken) => {
+                    self.spread(&mut sessions, &spoken);
+                    continue;
+                }
+            };
+            let Some(id) = effect.session() else { continue };
             let Some(session) = sessions.get_mut(&id) else {
-                self.hold(effect);
+                self.hold(id, effect);
                 continue;
             };
             match effect {
@@ -89,18 +101,7 @@ impl<W: World> HubCore<W> {
                         over.push(id);
                     }
                 }
-                Effect::Event { n, payload, .. } => {
-                    if session
-                        .core
-                        .events
-                        .push(n, payload, self.host.settings.events_kept)
-                    {
-                        tracing::debug!(session = %id.0, "dropped the oldest event");
-                    }
-                    if let Some(socket) = &session.socket {
-                        socket.writer.notify_one();
-                    }
-                }
+                Effect::Event { n, payload, .. } => self.serve_event(session, n, payload),
                 Effect::Close { message, .. } => closed.push((id, message)),
                 Effect::Resumed { pass, used, .. } => {
                     self.host.accounts.passed(id, pass, used);
@@ -109,22 +110,23 @@ impl<W: World> HubCore<W> {
                     }
                     back.push(id);
                 }
-                Effect::Away { .. } | Effect::LoggedOut { .. } => {}
+                Effect::Joined {
+                    channel,
+                    at: Some(_),
+                    ..
+                } => self.joined(&mut session.core, channel),
+                Effect::Left { channel, .. } => self.left(&mut session.core, &channel),
+                Effect::Away { .. }
+                | Effect::LoggedOut { .. }
+                | Effect::Joined { at: None, .. }
+                | Effect::Said { .. } => {}
                 Effect::LoggedIn { you, .. } => {
                     self.logged_in(session, you);
                     back.push(id);
                 }
                 Effect::LoginFailed { fault, message, .. } => {
                     sessions.remove(&id);
-                    self.host.post.forget(id);
-                    self.host.accounts.gone(id);
-                    let code = match fault {
-                        Fault::Refused => ErrorCode::BadLogin,
-                        // The account may be fine: the client may try again.
-                        Fault::Timeout => ErrorCode::Overloaded,
-                        Fault::Failed => ErrorCode::Internal,
-                    };
-                    self.entered(id, Err(Refusal::new(code, message)));
+                    self.not_logged_in(id, fault, message);
                 }
             }
         }
@@ -140,16 +142,35 @@ impl<W: World> HubCore<W> {
         }
     }
 
+    fn not_logged_in(&self, id: SessionId, fault: Fault, message: String) {
+        self.host.post.forget(id);
+        self.host.accounts.gone(id);
+        let code = match fault {
+            Fault::Refused => ErrorCode::BadLogin,
+            // The account may be fine: the client may try again.
+            Fault::Timeout => ErrorCode::Overloaded,
+            Fault::Failed => ErrorCode::Internal,
+        };
+        self.entered(id, Err(Refusal::new(code, message)));
+    }
+
     /// An effect for a session that is not here: it may be on its way.
-    fn hold(&self, effect: Effect) {
-        let id = effect.session();
-        let held = self
-            .arriving
-            .borrow_mut()
-            .get_mut(&id)
-            .is_some_and(|a| a.hold(effect));
-        if !held {
-            tracing::debug!(session = %id.0, "dropped an effect for a session that is not here");
+    fn hold(&self, id: SessionId, effect: Effect) {
+        match self.arriving.borrow_mut().get_mut(&id) {
+            Some(arriving) => arriving.hold(effect),
+            None => {
+                tracing::debug!(session = %id.0, "dropped an effect for a session that is not here");
+            }
+        }
+    }
+
+    fn serve_event(&self, session: &mut Session<W>, n: u64, payload: Payload) {
+        let limit = self.host.settings.events_kept;
+        if session.core.events.push(n, payload, limit) {
+            tracing::debug!(session = %session.core.id.0, "dropped the oldest event");
+        }
+        if let Some(socket) = &session.socket {
+            socket.writer.notify_one();
         }
     }
 
@@ -233,8 +254,8 @@ impl<W: World> HubCore<W> {
                 .is_none_or(|why| matches!(why.cause, Cause::Draining | Cause::ClosedByWorld));
             // The last that this client hears for long, or for ever: events that were not sent yet
             // go out first.
-            while last_words && let Some((n, payload)) = session.core.events.next() {
-                socket.push(ServerMessage::Event { n, payload });
+            while last_words && let Some((n, told)) = session.core.events.next() {
+                socket.push_told(n, told);
             }
             socket.finish(why);
         });
@@ -280,6 +301,7 @@ impl<W: World> HubCore<W> {
         let Some(mut session) = self.sessions.borrow_mut().remove(&id) else {
             return;
         };
+        self.stop_listening(&session.core);
         self.host.post.forget(id);
         let placement = self.host.directory.placement();
         let work = Work::Logout(Arc::clone(&session.core.shared));

@@ -12,8 +12,8 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use parking_lot::Mutex;
 use tokio::time::Instant;
 use world_data::{
-    Asked, Call, Caller, Class, Done, Effect, Fault, Outcome, Payload, SessionId, Stop, Task,
-    Worker, World,
+    Asked, Call, Caller, Class, Done, Effect, Fault, Message, Outcome, Payload, SessionId, Stop,
+    Task, Worker, World,
 };
 
 use crate::host::Host;
@@ -70,6 +70,13 @@ pub(crate) enum Work<W: World> {
         /// When it came from the socket.
         received: Instant,
     },
+    /// What a session says on a channel.
+    Publish {
+        /// Whose.
+        shared: Arc<Shared>,
+        /// The channel, and what.
+        said: Box<(String, Message)>,
+    },
     /// A session's input: the newest at the time it runs.
     Input {
         /// Whose.
@@ -90,6 +97,7 @@ impl<W: World> fmt::Debug for Work<W> {
             Self::Away(shared) => ("Away", shared),
             Self::Logout(shared) => ("Logout", shared),
             Self::Command { shared, .. } => ("Command", shared),
+            Self::Publish { shared, .. } => ("Publish", shared),
             Self::Input { shared, .. } => ("Input", shared),
             #[cfg(test)]
             Self::Die => return f.write_str("Die"),
@@ -168,6 +176,7 @@ impl<W: World> Work<W> {
                 command(host, worker, &shared.caller, seq, &payload);
                 host.metrics.command_commit.record(received.elapsed());
             }
+            Self::Publish { shared, said } => publish(host, worker, &shared, &said),
             Self::Input { shared, slot } => input(host, worker, &shared, &slot),
             #[cfg(test)]
             Self::Die => panic!("told to die"),
@@ -272,6 +281,40 @@ fn failed_reply(session: SessionId, seq: u64) -> Effect {
             message,
         },
     }
+}
+
+fn publish<W: World>(
+    host: &Host<W>,
+    worker: &mut Worker,
+    shared: &Shared,
+    said: &(String, Message),
+) {
+    let _count = Count(&shared.executed);
+    let caller = &shared.caller;
+    let (channel, message) = said;
+    worker.execute(
+        call("publish", Class::Durable, &Asked::new(caller, 0, said)),
+        |task| {
+            // In the order of the session's work, and nobody changes it as long as the task runs.
+            if !task.is_member(caller.session, channel)? {
+                return Ok(false);
+            }
+            let payload = host.world.publish(task, caller, channel, message)?;
+            task.publish_from(channel, caller.you, payload)?;
+            Ok(true)
+        },
+        |done| {
+            let metrics = &host.metrics;
+            let outcome = match done {
+                Done::Committed(true) => &metrics.publishes_said,
+                Done::Committed(false) => &metrics.publishes_foreign,
+                Done::Ended(Fault::Refused, _) => &metrics.publishes_refused,
+                Done::Ended(..) => &metrics.publishes_failed,
+            };
+            outcome.increment(1);
+            None
+        },
+    );
 }
 
 fn input<W: World>(host: &Host<W>, worker: &mut Worker, shared: &Shared, slot: &Slot<W>) {

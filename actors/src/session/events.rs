@@ -1,13 +1,29 @@
-//! Lives here: one session's events: which are kept until acknowledged, and which is sent next.
-//! Not here: their numbers (the engine gives them), how they reach the socket (`link`).
+//! Lives here: one session's events, and what it hears on channels among them: which are kept until
+//! acknowledged, and which is sent next.
+//! Not here: the numbers of events (the engine gives them), how they reach the socket (`link`).
 //!
-//! Invariant: events are sent in the order of their numbers; no more than the limit are kept.
+//! Invariant: what is said on a channel gets the number behind the newest one, which is what the
+//! engine counts on disk. All is sent in the order of numbers; no more than the limit are kept.
 //! When the limit is met the oldest goes, acknowledged or not, and the client sees a gap in the
 //! numbers: events are news, and news that nobody took in time makes room for newer.
 
 use std::collections::VecDeque;
+use std::sync::Arc;
 
 use world_data::Payload;
+
+use crate::spoken::Spoken;
+
+/// Numbers of channels that are acknowledged before the disk is told: those of events it is told at
+/// once, since it can forget them.
+const ACKED_GRAIN: u64 = 256;
+
+/// What has a number among a session's events.
+#[derive(Debug, Clone)]
+pub(crate) enum Told {
+    Event(Payload),
+    Spoken(Arc<Spoken>),
+}
 
 /// One session's events.
 #[derive(Debug, Default)]
@@ -18,21 +34,28 @@ pub(crate) struct Events {
     sent: u64,
     /// All up to this number have arrived.
     acked: u64,
-    /// `acked` is news to the disk.
-    acked_since: bool,
-    /// The events kept, with their numbers, ascending.
-    kept: VecDeque<(u64, Payload)>,
+    /// What the disk knows of that.
+    acked_on_disk: u64,
+    /// An event of its own was among what has arrived since.
+    own_acked: bool,
+    /// What is kept, with its numbers, ascending.
+    kept: VecDeque<(u64, Told)>,
 }
 
 impl Events {
     /// The events of a session of an earlier run; none of them was sent in this one.
-    pub(crate) fn restore(newest: u64, acked: u64, kept: Vec<(u64, Payload)>) -> Self {
+    pub(crate) fn restore(
+        newest: u64,
+        acked: u64,
+        kept: impl IntoIterator<Item = (u64, Told)>,
+    ) -> Self {
         Self {
             newest,
             sent: acked,
             acked,
-            acked_since: false,
-            kept: kept.into(),
+            acked_on_disk: acked,
+            own_acked: false,
+            kept: kept.into_iter().collect(),
         }
     }
 
@@ -43,8 +66,17 @@ impl Events {
             tracing::debug!(n, "dropped an event without a number of its own");
             return false;
         }
+        self.keep(n, Told::Event(payload), limit)
+    }
+
+    /// Adds what was said on a channel; says whether something older had to go.
+    pub(crate) fn hear(&mut self, spoken: Arc<Spoken>, limit: usize) -> bool {
+        self.keep(self.newest + 1, Told::Spoken(spoken), limit)
+    }
+
+    fn keep(&mut self, n: u64, told: Told, limit: usize) -> bool {
         self.newest = n;
-        self.kept.push_back((n, payload));
+        self.kept.push_back((n, told));
         let full = self.kept.len() > limit.max(1);
         if full {
             self.kept.pop_front();
@@ -58,18 +90,18 @@ impl Events {
     }
 
     /// The next event to send, with its number; it stays until acknowledged.
-    pub(crate) fn next(&mut self) -> Option<(u64, Payload)> {
+    pub(crate) fn next(&mut self) -> Option<(u64, Told)> {
         if !self.waiting() {
             return None;
         }
         let at = self.kept.partition_point(|(n, _)| *n <= self.sent);
-        let (n, payload) = self.kept.get(at)?;
+        let (n, told) = self.kept.get(at)?;
         self.sent = *n;
-        Some((*n, payload.clone()))
+        Some((*n, told.clone()))
     }
 
     /// As [`Events::next`], but none behind number `n`.
-    pub(crate) fn next_to(&mut self, n: u64) -> Option<(u64, Payload)> {
+    pub(crate) fn next_to(&mut self, n: u64) -> Option<(u64, Told)> {
         if self.sent < n { self.next() } else { None }
     }
 
@@ -81,16 +113,22 @@ impl Events {
     /// Forgets the events up to `n`: they have arrived. A number never sent is cut to the last sent.
     pub(crate) fn acknowledge(&mut self, n: u64) {
         let n = n.min(self.sent);
-        while self.kept.front().is_some_and(|(first, _)| *first <= n) {
-            self.kept.pop_front();
+        while let Some((_, told)) = self.kept.pop_front_if(|(first, _)| *first <= n) {
+            self.own_acked |= matches!(told, Told::Event(_));
         }
-        self.acked_since |= n > self.acked;
         self.acked = self.acked.max(n);
     }
 
-    /// Up to which number all have arrived, if that is news since the last call.
+    /// Up to which number all have arrived, if that is news worth telling the disk. Ten thousand who
+    /// hear the same ten messages per second must not have it write ten thousand records each second:
+    /// what a client tells when it comes back counts anyway.
     pub(crate) fn take_acked(&mut self) -> Option<u64> {
-        std::mem::take(&mut self.acked_since).then_some(self.acked)
+        let news = self.own_acked || self.acked >= self.acked_on_disk + ACKED_GRAIN;
+        if news {
+            self.own_acked = false;
+            self.acked_on_disk = self.acked;
+        }
+        news.then_some(self.acked)
     }
 
     /// A new socket: everything behind `last` is to be sent again.
@@ -166,7 +204,8 @@ mod tests {
 
     #[test]
     fn what_an_earlier_run_left_unheard_is_sent_again() {
-        let left = vec![(7, Payload::new(())), (8, Payload::new(()))];
+        let event = || Told::Event(Payload::new(()));
+        let left = vec![(7, event()), (8, event())];
         let mut events = Events::restore(8, 6, left.clone());
         assert_eq!(numbers(&mut events), [7, 8]);
         let mut events = Events::restore(8, 6, left);

@@ -24,8 +24,21 @@ pub(crate) struct Numbers {
     channels: FxHashMap<Channel, Talk>,
     /// The number of the newest message on all channels.
     said: u64,
+    /// The same when the engine was opened.
+    said_before: u64,
     /// (session, channel) pairs.
     members: usize,
+}
+
+/// How much there is of what is said.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Census {
+    /// Channels with members.
+    pub(crate) channels: usize,
+    /// Pairs of a session and a channel it is in.
+    pub(crate) members: usize,
+    /// Messages since the engine was opened.
+    pub(crate) said: u64,
 }
 
 /// How far a session has counted.
@@ -73,7 +86,7 @@ pub(crate) enum Aside {
 impl Numbers {
     /// Takes over what was said on all channels.
     pub(crate) fn restore_said(&mut self, newest: u64) {
-        self.said = newest;
+        (self.said, self.said_before) = (newest, newest);
     }
 
     /// Takes over a session of an earlier run; `count` says how much was said on a channel.
@@ -97,9 +110,13 @@ impl Numbers {
         self.sessions.insert(session, Counted { own, channels });
     }
 
-    /// Channels with members, and pairs of a session and a channel it is in.
-    pub(crate) fn census(&self) -> (usize, usize) {
-        (self.channels.len(), self.members)
+    /// How much there is of what is said.
+    pub(crate) fn census(&self) -> Census {
+        Census {
+            channels: self.channels.len(),
+            members: self.members,
+            said: self.said - self.said_before,
+        }
     }
 
     /// Whether [`Numbers::number`] has anything to do for the effect.
