@@ -240,6 +240,7 @@ impl<W: World> Request<W> {
             "logout" => caller().map(Self::Logout),
             "job" => Ok(Self::Job(letter.job.ok_or_else(nobody)?, unpack(letter)?)),
             "login" => Err("its client was refused then, and may have logged in since".to_owned()),
+            "publish" => Err("what was to be said then would be out of place now".to_owned()),
             kind => Err(format!("a task of kind {kind} is none that was asked for")),
         }
     }

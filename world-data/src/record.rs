@@ -478,6 +478,36 @@ fn read_session(tag: u8, session: SessionId, bytes: &[u8]) -> Result<Change<'_>,
 mod tests {
     use super::*;
 
+    /// The record of some changes, which has been read back.
+    fn written(all: &[Change<'_>]) -> Vec<u8> {
+        let mut record = Vec::new();
+        for change in all {
+            change.write(&mut record);
+        }
+        let read: Vec<_> = changes(&record).map(|c| c.unwrap().0).collect();
+        assert_eq!(read, all);
+        record
+    }
+
+    #[test]
+    fn changes_of_channels_come_back_as_written() {
+        let session = SessionId(Uuid::from_u128(7));
+        written(&[
+            Change::Event {
+                session,
+                n: 9,
+                own: 3,
+                payload: b"event",
+            },
+            Change::Said {
+                number: 8,
+                count: 2,
+                said: b"said",
+            },
+            Change::Quiet { channel: "world" },
+        ]);
+    }
+
     #[test]
     fn changes_come_back_as_written() {
         let id = ObjectId::from_raw(77).unwrap();
@@ -519,18 +549,6 @@ mod tests {
                 own: u64::MAX,
                 payload: b"",
             },
-            Change::Event {
-                session,
-                n: 9,
-                own: 3,
-                payload: b"event",
-            },
-            Change::Said {
-                number: 8,
-                count: 2,
-                said: b"said",
-            },
-            Change::Quiet { channel: "world" },
             Change::Job {
                 id: JobId { of: id, number: 5 },
                 row: b"job",
@@ -539,12 +557,7 @@ mod tests {
                 id: JobId { of: id, number: 6 },
             },
         ];
-        let mut record = Vec::new();
-        for change in &all {
-            change.write(&mut record);
-        }
-        let read: Vec<_> = changes(&record).map(|c| c.unwrap().0).collect();
-        assert_eq!(read, all);
+        let mut record = written(&all);
         record.truncate(record.len() - 1);
         assert!(
             changes(&record)
