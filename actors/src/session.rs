@@ -386,10 +386,7 @@ impl Socket {
 
     /// Takes the first message of the control lane; events that come before it are taken from
     /// `events`, which is `None` when they are another socket's now.
-    pub(crate) fn pop(
-        &self,
-        mut events: impl FnMut(u64) -> Option<(u64, Told)>,
-    ) -> Option<Next> {
+    pub(crate) fn pop(&self, mut events: impl FnMut(u64) -> Option<(u64, Told)>) -> Option<Next> {
         loop {
             let first = self.lane.borrow_mut().pop_front()?;
             let n = match first {

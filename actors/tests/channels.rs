@@ -92,7 +92,10 @@ fn a_task_that_fails_neither_joins_nor_leaves_nor_says_anything() {
             ];
             ann.ask(Command::Talk(all)).await.unwrap_err();
         }
-        assert_eq!(ann.talk([say("moot", "kept"), say("den", "unheard")]).await, 1);
+        assert_eq!(
+            ann.talk([say("moot", "kept"), say("den", "unheard")]).await,
+            1
+        );
         ann.hears(&["2 moot world: kept"]).await;
         bob.hears(&["2 moot world: kept"]).await;
         let image = crashed(folder.path());
@@ -317,7 +320,8 @@ fn what_was_heard_comes_again_after_a_crash_under_its_numbers() {
             ann.until(|ann| ann.numbers.last() == Some(&9)).await;
             let numbers: Vec<u64> = (last + 1..=9).collect();
             assert_eq!(ann.numbers, numbers);
-            let behind = |line: &&String| line.split(' ').next().unwrap().parse::<u64>().unwrap() > last;
+            let behind =
+                |line: &&String| line.split(' ').next().unwrap().parse::<u64>().unwrap() > last;
             let again: Vec<_> = heard.iter().filter(behind).collect();
             assert_eq!(ann.heard.iter().collect::<Vec<_>>(), again);
             // And they go on.

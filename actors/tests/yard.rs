@@ -11,8 +11,8 @@ use actors::{Post, Runtime, Settings};
 use parking_lot::{Condvar, Mutex};
 use serde::{Deserialize, Serialize};
 use world_data::{
-    Call, Caller, Class, Done, Engine, Entity, JobId, Kinds, Map, Message, Object, ObjectId, OpenError,
-    Options, Payload, Point, Ref, SessionId, Step, Stop, Task, Tick, World,
+    Call, Caller, Class, Done, Engine, Entity, JobId, Kinds, Map, Message, Object, ObjectId,
+    OpenError, Options, Payload, Point, Ref, SessionId, Step, Stop, Task, Tick, World,
 };
 
 pub(crate) const METRES: f64 = 256.0;

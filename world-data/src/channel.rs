@@ -226,10 +226,7 @@ mod tests {
             let read = Said::read(&bytes).unwrap();
             assert_eq!((&*read.channel, read.from), ("world", from));
             assert_eq!(read.packed, said.packed);
-            assert_eq!(
-                serde_json::to_string(&read.payload).unwrap(),
-                r#"["hi",7]"#
-            );
+            assert_eq!(serde_json::to_string(&read.payload).unwrap(), r#"["hi",7]"#);
             for end in 0..bytes.len() {
                 assert!(Said::read(&bytes[..end]).is_err(), "{end}");
             }

@@ -89,9 +89,7 @@ impl<W: World> HubCore<W> {
 
     /// Tells one session what was said; says whether it was for it.
     pub(super) fn whisper(&self, session: &mut Session<W>, spoken: &Arc<Spoken>) -> bool {
-        let heard = session
-            .core
-            .hear(spoken, self.host.settings.events_kept);
+        let heard = session.core.hear(spoken, self.host.settings.events_kept);
         if heard && let Some(socket) = &session.socket {
             socket.writer.notify_one();
         }

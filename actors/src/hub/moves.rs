@@ -223,11 +223,13 @@ impl<W: World> HubCore<W> {
         for parcel in arriving.held.drain(..) {
             match parcel {
                 Parcel::Effect(_) => self.serve([parcel]),
-                Parcel::Spoken(spoken) => self.with(id, |session| {
-                    if session.core.channels.contains(spoken.channel()) {
-                        self.whisper(session, &spoken);
-                    }
-                }).unwrap_or_default(),
+                Parcel::Spoken(spoken) => self
+                    .with(id, |session| {
+                        if session.core.channels.contains(spoken.channel()) {
+                            self.whisper(session, &spoken);
+                        }
+                    })
+                    .unwrap_or_default(),
             }
         }
         let behind = self.with(id, |session| session.core.hears.0);

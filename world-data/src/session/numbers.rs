@@ -63,7 +63,10 @@ pub(crate) struct Noted {
     /// Of an event: how many of its session's numbers were not heard on channels that it is in.
     pub(crate) own: u64,
     /// In this order.
-    #[expect(clippy::box_collection, reason = "nearly always none: one word per effect")]
+    #[expect(
+        clippy::box_collection,
+        reason = "nearly always none: one word per effect"
+    )]
     pub(crate) asides: Option<Box<Vec<Aside>>>,
 }
 
@@ -201,7 +204,10 @@ impl Numbers {
         let Some(counted) = self.sessions.get_mut(&session) else {
             return Vec::new();
         };
-        let place = counted.channels.iter().position(|(name, _)| name == channel);
+        let place = counted
+            .channels
+            .iter()
+            .position(|(name, _)| name == channel);
         let Some(place) = place else {
             return Vec::new();
         };

@@ -112,11 +112,7 @@ impl Tables {
         count.map_or(Ok(0), |count| number(Some(count)))
     }
 
-    pub(super) fn put_channels(
-        &self,
-        txn: &mut RwTxn<'_>,
-        batch: &Batch<'_>,
-    ) -> heed::Result<()> {
+    pub(super) fn put_channels(&self, txn: &mut RwTxn<'_>, batch: &Batch<'_>) -> heed::Result<()> {
         let mut counts: Vec<_> = batch.channels.iter().collect();
         counts.sort_unstable();
         for (name, count) in counts {
