@@ -101,6 +101,18 @@ impl Host {
         format!("ws://{}/v1/ws", self.address)
     }
 
+    /// Where it listens.
+    #[allow(dead_code, reason = "campaigns of kills need the URL only")]
+    pub(crate) fn address(&self) -> SocketAddr {
+        self.address
+    }
+
+    /// Its process.
+    #[allow(dead_code, reason = "campaigns of kills do not look into it")]
+    pub(crate) fn pid(&self) -> u32 {
+        self.child.id()
+    }
+
     /// Ends it at once, as a power cut would end it (but for what the kernel holds).
     pub(crate) fn kill(mut self) {
         assert!(
