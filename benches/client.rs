@@ -40,7 +40,10 @@ pub(crate) fn run(plan: &Plan) -> Result<()> {
             continue;
         }
         let pairs = pairs(&Choice::Uniform, plan.times(TRANSFERS));
-        let (ledger, echo) = (Server::start("child-ledger")?, Server::start("child-echo")?);
+        let (ledger, echo) = (
+            Server::start(&["child-ledger".to_owned()])?,
+            Server::start(&["child-echo".to_owned()])?,
+        );
         let (mut ours, mut floor) = (Clients::new(&ledger, true)?, Clients::new(&echo, false)?);
         let goal = Measure::Rate {
             at_least: Some(0.15),
@@ -105,10 +108,11 @@ pub(crate) struct Server {
 }
 
 impl Server {
-    pub(crate) fn start(role: &str) -> Result<Self> {
+    /// Starts this program again with these words; returns when it listens.
+    pub(crate) fn start(words: &[String]) -> Result<Self> {
         let mut command = Command::new(std::env::current_exe()?);
         let command = command
-            .arg(role)
+            .args(words)
             .stdin(Stdio::piped())
             .stdout(Stdio::piped());
         let mut child = command.spawn()?;
@@ -118,7 +122,8 @@ impl Server {
             line.clear();
             ensure!(
                 output.read_line(&mut line)? > 0,
-                "{role} ended before it listened"
+                "{} ended before it listened",
+                words.join(" ")
             );
         }
         let address = line.trim_start_matches(READY).trim().parse()?;
@@ -131,6 +136,10 @@ impl Server {
 
     pub(crate) fn pid(&self) -> u32 {
         self.child.id()
+    }
+
+    pub(crate) fn address(&self) -> SocketAddr {
+        self.address
     }
 }
 

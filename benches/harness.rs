@@ -53,6 +53,8 @@ pub(crate) enum Measure {
     Bytes { at_most: Option<f64> },
     /// A plain number: more is better; the goal is for ours alone, not for the ratio.
     Number { ours_at_least: Option<f64> },
+    /// How many of something: more is better.
+    Count { at_least: Option<f64> },
 }
 
 /// Runs ours and the floor once each and prints one line: for what takes long and varies little.
@@ -97,6 +99,13 @@ pub(crate) fn compare(
         let (ours, floor) = (ours()?, floor()?);
         rows.push((ours, floor, ours / floor));
     }
+    report(id, measure, &rows);
+    Ok(())
+}
+
+/// Prints the line of a case: ours, the floor and their ratio, of each round.
+pub(crate) fn report(id: &str, measure: Measure, rows: &[(f64, f64, f64)]) {
+    let rounds = rows.len();
     let column = |get: fn(&(f64, f64, f64)) -> f64| sorted(rows.iter().map(get).collect());
     let (ours, floor, ratio) = (
         column(|row| row.0),
@@ -113,7 +122,6 @@ pub(crate) fn compare(
         ratio[middle],
         measure.verdict(ours[middle], ratio[middle]),
     );
-    Ok(())
 }
 
 impl Measure {
@@ -123,12 +131,16 @@ impl Measure {
             Self::Time { .. } => format!("{:.1} us", value * 1e6),
             Self::Bytes { .. } => format!("{:.1} KiB", value / 1024.0),
             Self::Number { .. } => format!("{value:.2}"),
+            Self::Count { .. } => format!("{value:.0}"),
         }
     }
 
     fn verdict(self, ours: f64, ratio: f64) -> String {
         let (met, goal) = match self {
             Self::Rate {
+                at_least: Some(goal),
+            }
+            | Self::Count {
                 at_least: Some(goal),
             } => (ratio >= goal, format!("ratio >= {goal}")),
             Self::Time {
@@ -191,7 +203,7 @@ pub(crate) fn cpu_rate<R>(count: usize, work: impl FnOnce() -> R) -> (f64, R) {
 }
 
 /// The time that this thread has spent on a processor.
-fn on_cpu() -> Option<Duration> {
+pub(crate) fn on_cpu() -> Option<Duration> {
     let text = std::fs::read_to_string("/proc/thread-self/schedstat").ok()?;
     let nanos = text.split(' ').next()?.parse().ok()?;
     Some(Duration::from_nanos(nanos))

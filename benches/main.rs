@@ -14,6 +14,7 @@ mod epoch;
 mod frame;
 mod harness;
 mod memory;
+mod players;
 mod sample;
 mod task;
 mod tick;
@@ -24,10 +25,13 @@ use crate::harness::Plan;
 
 fn main() -> Result<()> {
     let mut words: Vec<String> = std::env::args().skip(1).collect();
-    // The other side of `client/...`: this program again, as a server in a process of its own.
-    match words.first().map(String::as_str) {
-        Some("child-echo") => return echo::serve(),
-        Some("child-ledger") => return client::serve(),
+    // The other side of `client/...` and `players/...`: this program again, as a server in a process of its own.
+    let first: Vec<&str> = words.iter().take(2).map(String::as_str).collect();
+    match first[..] {
+        ["child-echo", ..] => return echo::serve(),
+        ["child-ledger", ..] => return client::serve(),
+        ["child-plaza", players] => return players::serve(players),
+        ["child-floor", frames] => return players::serve_floor(frames),
         _ => {}
     }
     // Cargo says `--bench` for `cargo bench` and nothing for `cargo test`, where small is enough.
@@ -43,5 +47,6 @@ fn main() -> Result<()> {
     tick::run(&plan)?;
     frame::run(&plan)?;
     client::run(&plan)?;
-    memory::run(&plan)
+    memory::run(&plan)?;
+    players::run(&plan)
 }
