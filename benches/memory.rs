@@ -45,7 +45,7 @@ pub(crate) fn run(plan: &Plan) -> Result<()> {
 
 /// Bytes that each of so many clients costs.
 fn bytes_per_client(role: &str, clients: usize) -> Result<f64> {
-    let server = Server::start(role)?;
+    let server = Server::start(&[role.to_owned()])?;
     let runtime = tokio::runtime::Builder::new_current_thread()
         .enable_all()
         .build()?;

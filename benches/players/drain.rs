@@ -100,10 +100,16 @@ impl Drain {
 
     /// Opens so many sockets. `false` when not all get a frame in time.
     pub(super) fn connect(&mut self, address: SocketAddr, sockets: usize) -> Result<bool> {
-        for _ in 0..sockets {
-            self.add(TcpStream::connect(address)?)?;
+        while self.readers.len() < sockets {
+            // Read in between, or what the first are sent would pile up.
+            for _ in 0..LOGINS.min(sockets - self.readers.len()) {
+                self.add(TcpStream::connect(address)?)?;
+            }
+            if !self.until_awake(self.readers.len())? {
+                return Ok(false);
+            }
         }
-        self.until_awake(sockets)
+        Ok(true)
     }
 
     /// Logs so many players in. `false` when not all get in, and a first frame, in time.
