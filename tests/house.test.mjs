@@ -78,6 +78,16 @@ test("every test that shows a guarantee exists", () => {
   assert.deepEqual(named.filter((name) => !code.includes(`fn ${name}(`)), []);
 });
 
+test("forty behaviours are listed, and their tests exist", () => {
+  const page = text("docs/behaviours.md");
+  const rows = [...page.matchAll(/^\| (\d+) \|.*\| (.*) \|$/gm)];
+  assert.deepEqual(rows.map(([, number]) => Number(number)), Array.from({ length: 40 }, (_, n) => n + 1));
+  assert.deepEqual(rows.filter(([, , tests]) => !/^`\w+`(, `\w+`)*$/.test(tests)).map(([row]) => row), []);
+  const named = [...page.matchAll(/`([a-z0-9_]{12,})`/g)].map(([, name]) => name);
+  const code = ending(".rs").map(text).join("\n");
+  assert.deepEqual(named.filter((name) => !code.includes(`fn ${name}(`)), []);
+});
+
 test("what the book includes is there", () => {
   const missing = ending(".md").flatMap((path) =>
     [...text(path).matchAll(/\{\{#include ([^}]+)\}\}/g)]

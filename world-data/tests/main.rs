@@ -18,6 +18,7 @@
 
 mod agreement;
 mod baton;
+mod behaviours;
 mod bounds;
 mod broken;
 mod containment;
