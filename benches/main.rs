@@ -13,6 +13,7 @@ mod echo;
 mod epoch;
 mod frame;
 mod harness;
+mod job;
 mod memory;
 mod players;
 mod sample;
@@ -45,6 +46,7 @@ fn main() -> Result<()> {
     task::run(&plan)?;
     epoch::run(&plan)?;
     tick::run(&plan)?;
+    job::run(&plan)?;
     frame::run(&plan)?;
     client::run(&plan)?;
     memory::run(&plan)?;

@@ -25,8 +25,8 @@ use world_data::{
 use crate::harness::{Measure, Plan, compare, median, now, time};
 
 const LAMBS: usize = 10_000;
-const METRES: f64 = 2048.0;
-const TICKS: usize = 100;
+pub(crate) const METRES: f64 = 2048.0;
+pub(crate) const TICKS: usize = 100;
 const SECONDS: f64 = 0.05;
 const SPEED: f64 = 4.5;
 const SEED: u64 = 7;
@@ -229,11 +229,11 @@ fn lambs(flock: Flock) -> Vec<(Point, Lamb)> {
 }
 
 #[derive(Clone, Copy)]
-struct Flock {
-    lambs: usize,
-    restless: f64,
+pub(crate) struct Flock {
+    pub(crate) lambs: usize,
+    pub(crate) restless: f64,
     /// How far each lamb looks around in each tick, in metres; 0: not at all.
-    sight: f64,
+    pub(crate) sight: f64,
 }
 
 impl World for Flock {
@@ -297,7 +297,7 @@ impl World for Flock {
 }
 
 /// The engine with all lambs in so many regions of the map.
-struct Ours {
+pub(crate) struct Ours {
     flock: Flock,
     engine: Engine,
     /// One per thread, with the regions that are its.
@@ -311,7 +311,7 @@ struct Ours {
 const WORKERS: usize = 2;
 
 impl Ours {
-    fn new(flock: Flock, regions: usize, threads: usize) -> Result<Self> {
+    pub(crate) fn new(flock: Flock, regions: usize, threads: usize) -> Result<Self> {
         let options = Options {
             // One more, for what has no position, if the map is to be cut.
             regions: if regions > 1 { regions + 1 } else { 1 },
@@ -343,8 +343,12 @@ impl Ours {
         })
     }
 
+    pub(crate) fn engine(&self) -> &Engine {
+        &self.engine
+    }
+
     /// The time of one tick of all regions.
-    fn ticks(&mut self, count: usize) -> Result<f64> {
+    pub(crate) fn ticks(&mut self, count: usize) -> Result<f64> {
         let numbers = self.number + 1..self.number + 1 + count as u64;
         self.number += count as u64;
         let flock = self.flock;
