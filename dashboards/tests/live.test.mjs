@@ -18,7 +18,7 @@ const DATA_MS = 20_000;
 const TEST_MS = 180_000;
 /** Shows an alert that fires, so it must find nothing while all is well. */
 const EMPTY_WHEN_WELL = /^ALERTS\{/;
-/** Quantiles of jobs: the meadow leaves nothing for later, so that its series are there, and all NaN. */
+/** Quantiles of jobs: none is due so soon (mushrooms ripen for a minute), so that their series are there, and all NaN. */
 const WITHOUT_JOBS = /brightstar_job_late_seconds_bucket/;
 
 test("every query of every panel, alert and recording rule finds data", { timeout: TEST_MS }, async (t) => {

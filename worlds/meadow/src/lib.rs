@@ -15,5 +15,5 @@ mod words;
 pub use genesis::{Meadow, VILLAGE_NAMES, VILLAGES};
 pub use page::PAGE;
 pub use rules::{EARSHOT, MAX_TEXT, REACH, SPEED};
-pub use things::{Coin, Look, Mushroom, Player, Scenery, Sheep, Wolf};
+pub use things::{Coin, Job, Look, Mushroom, Player, Scenery, Sheep, Wolf};
 pub use words::{Command, Event, Input, Reply, View};

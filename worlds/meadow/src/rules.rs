@@ -4,13 +4,16 @@
 //! Invariant: gold is made at genesis only. After that it changes hands, falls to the ground and
 //! is picked up again, so `census` counts the same gold for ever.
 
+use std::time::Duration;
+
 use world_data::{
-    Caller, Entity, Kinds, Map, ObjectId, Payload, Point, Ref, Step, Stop, Task, Tick, World,
+    Caller, Entity, JobId, Kinds, Map, ObjectId, Owner, Payload, Point, Ref, Step, Stop, Task,
+    Tick, World,
 };
 
 use crate::genesis::{self, Meadow};
 use crate::herd;
-use crate::things::{Coin, Look, Mushroom, Player, Scenery, Sheep, Wolf, kinds};
+use crate::things::{Coin, Job, Look, Mushroom, Player, Scenery, Sheep, Wolf, kinds};
 use crate::words::{Command, Event, Input, Reply, View};
 
 /// The side of the meadow, in metres.
@@ -23,15 +26,15 @@ pub const REACH: f64 = 3.0;
 pub const EARSHOT: f64 = 40.0;
 /// The longest text that can be said, in characters.
 pub const MAX_TEXT: usize = 200;
-/// How long the next mushroom takes to ripen, in milliseconds.
-pub(crate) const RIPEN_MS: u64 = 60_000;
+/// How long the next mushroom takes to ripen.
+const RIPEN: Duration = Duration::from_mins(1);
 
 impl World for Meadow {
     const NAME: &'static str = "meadow";
     type Command = Command;
     type Reply = Reply;
     type Input = Input;
-    type Job = ();
+    type Job = Job;
     type View = View;
 
     fn map(&self) -> Map {
@@ -123,6 +126,15 @@ impl World for Meadow {
         })
     }
 
+    fn job(&self, task: &mut Task<'_>, this: JobId, job: &Job) -> Result<(), Stop> {
+        match job {
+            Job::Ripen => task.update(Ref::<Mushroom>::new(this.of()), |mushroom| {
+                mushroom.ripe_at_ms = None;
+                Ok(())
+            }),
+        }
+    }
+
     fn tick(&self, tick: &Tick<'_>, entity: Entity<'_>) -> Step {
         if let Some(player) = entity.get::<Player>() {
             walk(tick, entity.at(), player)
@@ -130,16 +142,6 @@ impl World for Meadow {
             herd::sheep(tick, entity, sheep)
         } else if let Some(wolf) = entity.get::<Wolf>() {
             herd::wolf(tick, entity, wolf)
-        } else if let Some(Mushroom {
-            ripe_at_ms: Some(when),
-        }) = entity.get()
-        {
-            let ripe = *when <= tick.now_ms();
-            if ripe {
-                Step::become_(Mushroom { ripe_at_ms: None })
-            } else {
-                Step::Stay
-            }
         } else {
             Step::Stay
         }
@@ -201,7 +203,7 @@ fn walk(tick: &Tick<'_>, at: Point, player: &Player) -> Step {
     }
 }
 
-/// Coins go into the purse; mushrooms are counted and grow again.
+/// Coins go into the purse; mushrooms are counted, and left to grow again.
 fn pick(task: &mut Task<'_>, you: Ref<Player>, id: u64) -> Result<Reply, Stop> {
     let gone = || Stop::refused("gone");
     let id = ObjectId::from_raw(id).ok_or_else(gone)?;
@@ -219,7 +221,8 @@ fn pick(task: &mut Task<'_>, you: Ref<Player>, id: u64) -> Result<Reply, Stop> {
         return Err(gone());
     }
     check_reach(task, you, id)?;
-    let ripe_at_ms = Some(task.now() + RIPEN_MS);
+    let ripe_at_ms = Some(task.now() + RIPEN.as_millis() as u64);
+    task.after(Owner::tied(id), RIPEN, &Job::Ripen)?;
     task.update(Ref::<Mushroom>::new(id), |mushroom| {
         mushroom.ripe_at_ms = ripe_at_ms;
         Ok(())

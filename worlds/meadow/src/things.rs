@@ -1,4 +1,4 @@
-//! Lives here: what there is in the meadow: the objects that are stored.
+//! Lives here: what there is in the meadow: the objects that are stored, and what is left for later.
 //! Not here: what may happen to them (`rules`, `herd`).
 //!
 //! Invariant: kind numbers are never reused, and fields are only added with a default, so that
@@ -37,6 +37,14 @@ pub struct Coin {
 pub struct Mushroom {
     /// When the next one is ripe; `None` while a ripe one stands there.
     pub ripe_at_ms: Option<u64>,
+}
+
+/// What is left for later, with the object that it is about.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Job {
+    /// The next mushroom is ripe.
+    Ripen,
 }
 
 /// A sheep.

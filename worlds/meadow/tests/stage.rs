@@ -282,8 +282,21 @@ impl Stage {
     fn wait(&mut self, seconds: u64) -> String {
         for _ in 0..seconds * TICKS_PER_SECOND {
             self.tick();
+            self.do_jobs();
         }
         "ok".to_owned()
+    }
+
+    /// Gives the jobs that are due their turns.
+    fn do_jobs(&mut self) {
+        let world = &self.world;
+        while let Some(region) = self.engine.due().first() {
+            self.worker.run_job(
+                *region,
+                |task, this, job| world.job(task, this, job),
+                |_, done| assert!(matches!(done, Done::Committed(())), "{done:?}"),
+            );
+        }
     }
 
     /// One tick of every region, all in step: each sees the others as they stood before it.
