@@ -1,5 +1,5 @@
-//! The recorded conversations of `docs/conversations`: a ledger plays them as they stand there, in
-//! both encodings, and `protocol/conversations.json` has their bytes for clients in any language.
+//! The recorded conversations of `docs/conversations`: a ledger (for that on channels, a moot) plays
+//! them as they stand there, in both encodings, and `protocol/conversations.json` has their bytes for clients in any language.
 //! Lives here: playing, comparing and recording them. Not here: single messages
 //! (`protocol/vectors.json`).
 //!
@@ -19,6 +19,7 @@ use serde::{Deserialize, Serialize};
 use serde_json::Value;
 use tempfile::TempDir;
 
+use crate::support::moot::Moot;
 use crate::support::wire::{Client, Codec, msgpack, text};
 
 /// One conversation, as bytes.
@@ -77,7 +78,7 @@ struct Bank {
 }
 
 impl Bank {
-    fn open() -> Self {
+    fn open(conversation: &str) -> Self {
         let data = tempfile::tempdir().unwrap();
         let mut config = Config::default();
         "127.0.0.1:0".clone_into(&mut config.server.listen);
@@ -91,7 +92,11 @@ impl Bank {
             accounts: 10,
             balance: 100,
         };
-        let running = brightstar::start(world, &config, &[]).unwrap();
+        let running = match conversation {
+            "channel" => brightstar::start(Moot, &config, &[]),
+            _ => brightstar::start(world, &config, &[]),
+        };
+        let running = running.unwrap();
         Self {
             address: running.address(),
             running: Some(running),
@@ -159,7 +164,7 @@ fn encode(codec: Codec, message: &Value) -> Vec<u8> {
 
 /// Plays a conversation; returns the bytes of every message, in order.
 fn play(name: &str, script: &str, codec: Codec) -> Vec<Vec<u8>> {
-    let bank = Bank::open();
+    let bank = Bank::open(name);
     let mut known = Known::new();
     let mut sockets = vec![Client::connect(bank.address, codec)];
     let (mut at, mut said) = (0, Vec::new());

@@ -2,6 +2,7 @@
 //! that can misbehave.
 //! Not here: well-behaved clients; those are `brightstar-client`'s.
 
+pub(crate) mod moot;
 pub(crate) mod server;
 pub(crate) mod wire;
 pub(crate) mod world;

@@ -70,6 +70,7 @@ export class Mock {
     this.tick = 0;
     this.sessions = new Set();
     this.commands = [];
+    this.published = [];
     this.random = numbers(99);
     populate((x, y, view) => this.add(x, y, view), count);
     this.sockets = new WebSocketServer({ server: http, path: "/v1/ws", handleProtocols: (offered) => [...offered][0] });
@@ -112,6 +113,10 @@ export class Mock {
       session.input = rest[0];
       const [x, y] = rest[1].go ?? [];
       this.entities.get(session.you).target = rest[1] === "stop" ? null : { x, y };
+    } else if (kind === "publish") {
+      this.published.push(rest);
+      session.events = (session.events ?? 0) + 1;
+      session.send(["channel", session.events, rest[0], session.you, { name: session.name, text: rest[1] }]);
     } else if (kind === "command") {
       this.commands.push(rest[1]);
       this.#command(session, rest[0], rest[1]);

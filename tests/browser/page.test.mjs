@@ -67,6 +67,27 @@ test("typing walks nobody, and what is said is said", async (t) => {
   assert.ok(you > 0);
 });
 
+test("with Tab it is said to all, and told apart from what is said near", async (t) => {
+  const { mock, tab } = await page(t);
+  await login(tab, "Ann");
+  await tab.keyboard.press("Enter");
+  await tab.keyboard.press("Tab");
+  assert.equal(await tab.textContent("#say-to"), "All");
+  await tab.keyboard.type("hello <b>meadow</b>");
+  await tab.keyboard.press("Enter");
+  await tab.waitForSelector("#chat p.all.mine");
+  assert.deepEqual(mock.published, [["world", "hello <b>meadow</b>"]]);
+  assert.equal(await tab.textContent("#chat p:last-child"), "Ann hello <b>meadow</b>");
+  await until(tab, ({ talking, you: me }) => talking.includes(me));
+  await tab.keyboard.press("Enter");
+  await tab.click("#say-to");
+  assert.equal(await tab.textContent("#say-to"), "Near");
+  await tab.keyboard.type("psst");
+  await tab.keyboard.press("Enter");
+  await tab.waitForFunction(() => document.querySelector("#chat p:last-child").textContent === "Ann psst");
+  assert.deepEqual(mock.commands.at(-1), { say: "psst" });
+});
+
 test("a click on the ground walks there; a coin on the way is picked up", async (t) => {
   const { mock, tab } = await page(t, { count: 0 });
   await login(tab, "Ann");

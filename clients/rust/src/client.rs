@@ -10,7 +10,9 @@ use std::sync::Arc;
 use std::task::{Context, Poll};
 use std::time::Duration;
 
+use bytes::Bytes;
 use protocol::{Codec, Hello, Welcome};
+use serde::Serialize;
 use tokio::sync::{mpsc, oneshot};
 use tokio::time::Instant;
 
@@ -30,6 +32,8 @@ type Answer<R> = oneshot::Sender<Result<Outcome<R>, ClientError>>;
 enum Request<W: World> {
     Command(W::Command, Answer<W::Reply>),
     Input(W::Input, oneshot::Sender<Result<(), ClientError>>),
+    /// Encoded: what is published is of any type.
+    Publish(Bytes, oneshot::Sender<Result<(), ClientError>>),
     Ping(oneshot::Sender<Duration>),
     Bye(oneshot::Sender<Result<(), ClientError>>),
 }
@@ -40,6 +44,7 @@ enum Request<W: World> {
 pub struct Client<W: World> {
     requests: mpsc::Sender<Request<W>>,
     welcome: Arc<Welcome>,
+    codec: Codec,
 }
 
 impl<W: World> Clone for Client<W> {
@@ -47,6 +52,7 @@ impl<W: World> Clone for Client<W> {
         Self {
             requests: self.requests.clone(),
             welcome: Arc::clone(&self.welcome),
+            codec: self.codec,
         }
     }
 }
@@ -103,10 +109,16 @@ impl<W: World> Client<W> {
 
     fn start(connection: Connection<W>) -> (Self, Updates<W>) {
         let welcome = Arc::new(connection.welcome().clone());
+        let codec = connection.codec();
         let (requests, receiver) = mpsc::channel(MAX_REQUESTS);
         let (feed, updates) = update::queue();
         tokio::spawn(serve(connection, receiver, feed));
-        (Self { requests, welcome }, updates)
+        let client = Self {
+            requests,
+            welcome,
+            codec,
+        };
+        (client, updates)
     }
 
     /// What the server said at the login.
@@ -141,6 +153,22 @@ impl<W: World> Client<W> {
     pub async fn input(&self, input: W::Input) -> Result<(), ClientError> {
         let (answer, sent) = oneshot::channel();
         self.request(Request::Input(input, answer)).await?;
+        sent.await.map_err(|_| ClientError::Stopped)?
+    }
+
+    /// Says something on a channel that the session is a member of. Done when it is on its way: there
+    /// is no answer, since the world may refuse it; who is heard hears himself as all members do.
+    ///
+    /// # Errors
+    /// When it can't be encoded, or the connection has ended.
+    pub async fn publish<P: Serialize + ?Sized>(
+        &self,
+        channel: &str,
+        payload: &P,
+    ) -> Result<(), ClientError> {
+        let message = Connection::<W>::encode_publish(self.codec, channel, payload)?;
+        let (answer, sent) = oneshot::channel();
+        self.request(Request::Publish(message, answer)).await?;
         sent.await.map_err(|_| ClientError::Stopped)?
     }
 
@@ -243,6 +271,10 @@ impl<W: World> Open<W> {
                 Err(error @ ClientError::Encode(_)) => drop(answer.send(Err(error))),
                 Err(error) => return Err(error),
             },
+            Request::Publish(message, answer) => {
+                connection.write(message).await?;
+                drop(answer.send(Ok(())));
+            }
             Request::Ping(answer) => {
                 connection.ping(self.next_ping).await?;
                 self.pings.insert(self.next_ping, (Instant::now(), answer));

@@ -173,20 +173,33 @@ impl<W: World> Connection<W> {
         Ok(seq)
     }
 
-    /// Writes to a channel of which the session is a member.
+    /// Writes to a channel of which the session is a member. There is no answer: see
+    /// [`Client::publish`](crate::Client::publish).
     ///
     /// # Errors
     /// When it can't be encoded, or when the socket has failed.
-    pub async fn publish<P: Serialize>(
+    pub async fn publish<P: Serialize + ?Sized>(
         &mut self,
         channel: &str,
         payload: &P,
     ) -> Result<(), ClientError> {
-        self.send(&Outgoing::Publish {
-            channel: channel.to_owned(),
-            payload,
-        })
-        .await
+        let message = Self::encode_publish(self.codec, channel, payload)?;
+        self.write(message).await
+    }
+
+    /// What is said on a channel, as it is written.
+    pub(crate) fn encode_publish<P: Serialize + ?Sized>(
+        codec: Codec,
+        channel: &str,
+        payload: &P,
+    ) -> Result<Bytes, ClientError> {
+        let channel = channel.to_owned();
+        Ok(Outgoing::Publish { channel, payload }.encode(codec)?)
+    }
+
+    /// The codec it speaks.
+    pub(crate) fn codec(&self) -> Codec {
+        self.codec
     }
 
     /// Asks for a pong with this number.
@@ -348,7 +361,7 @@ impl<W: World> Connection<W> {
         self.write(bytes).await
     }
 
-    async fn write(&mut self, bytes: Bytes) -> Result<(), ClientError> {
+    pub(crate) async fn write(&mut self, bytes: Bytes) -> Result<(), ClientError> {
         self.socket.feed(message(self.codec, bytes)?).await?;
         self.unflushed = true;
         Ok(())

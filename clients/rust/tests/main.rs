@@ -354,3 +354,46 @@ async fn commands_without_replies_are_bounded() {
     drop(connection);
     reader.await.unwrap();
 }
+
+#[tokio::test]
+async fn what_is_said_on_channels_is_sent_and_heard_among_events_and_once() {
+    for codec in Codec::ALL {
+        let (client, mut updates, mut peer) = client(codec).await;
+        client.publish("world", "hi").await.unwrap();
+        let heard = peer.hear().await;
+        assert_eq!(
+            heard,
+            ClientMessage::Publish {
+                channel: "world".into(),
+                payload: "hi".into()
+            }
+        );
+        let said = |n| ServerMessage::Channel {
+            n,
+            name: "world".into(),
+            from: Some(7),
+            payload: serde_json::json!("hi"),
+        };
+        for told in [event(1), said(2), said(2), event(2), said(3)] {
+            peer.say(told).await;
+        }
+        let mut numbers = Vec::new();
+        while numbers.last() != Some(&3) {
+            match updates.next().await.unwrap() {
+                Update::Event { n, .. } => numbers.push(n),
+                Update::Channel {
+                    n,
+                    name,
+                    from,
+                    payload,
+                } => {
+                    assert_eq!((&*name, from), ("world", Some(7)));
+                    assert_eq!(payload.decode::<String>().unwrap(), "hi");
+                    numbers.push(n);
+                }
+                other => panic!("{other:?}"),
+            }
+        }
+        assert_eq!(numbers, [1, 2, 3]);
+    }
+}

@@ -33,7 +33,10 @@ const TICK_LAG_MS = 60;
 
 const clamp = (value) => Math.min(METRES - 0.01, Math.max(0, value));
 
-/** One player's game. Tells of: state, purse, said, given, picked, refused. */
+/** The channel that all players hear. */
+const WORLD = "world";
+
+/** One player's game. Tells of: state, purse, said (near), told (to all), given, picked, refused. */
 export class Game extends Emitter {
   constructor({ url, name, codec }) {
     super();
@@ -56,6 +59,9 @@ export class Game extends Emitter {
     this.client.on("state", (state, error) => this.emit("state", state, error));
     this.client.on("welcome", () => this.#ask());
     this.client.on("event", (event) => this.#event(event));
+    this.client.on("channel", (channel, from, message) => {
+      if (channel === WORLD) this.emit("told", { from, ...message });
+    });
     this.client.on("frame", () => this.#reconcile());
     this.client.on("latency", (_, serverMs) => {
       this.skew = serverMs - performance.now();
@@ -237,6 +243,11 @@ export class Game extends Emitter {
 
   async say(text) {
     return (await this.client.command({ say: text })).heard;
+  }
+
+  /** Says something to all. There is no answer: returns false if it can't be sent now. */
+  sayToAll(text) {
+    return this.client.publish(WORLD, text);
   }
 
   /** Whether a thing can be picked up from where the server sees us. */

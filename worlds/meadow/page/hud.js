@@ -29,18 +29,20 @@ export function words(error) {
 
 const $ = (id) => document.getElementById(id);
 
-/** The page's elements. `wishes`: join(name), say(text), give(to, gold), drop(gold), map(). */
+/** The page's elements. `wishes`: join(name), say(text), sayToAll(text), give(to, gold), drop(gold), map(). */
 export class Hud {
   constructor(wishes) {
     this.wishes = wishes;
     this.shownGold = null;
     this.goal = 0;
+    this.toAll = false;
     this.fades = new Map();
     $("name").value = remembered();
     $("start").addEventListener("submit", (event) => this.#join(event));
     $("say-form").addEventListener("submit", (event) => this.#say(event));
     $("say").maxLength = MAX_TEXT;
-    $("say").addEventListener("keydown", (event) => event.key === "Escape" && this.endTalk());
+    $("say").addEventListener("keydown", (event) => this.#talkKey(event));
+    $("say-to").addEventListener("click", () => this.talkTo(!this.toAll));
     $("talk-button").addEventListener("click", () => this.talk());
     $("help-button").addEventListener("click", () => this.help());
     $("map").addEventListener("click", () => wishes.map());
@@ -165,12 +167,30 @@ export class Hud {
     $("say").blur();
   }
 
+  #talkKey(event) {
+    if (event.key === "Escape") this.endTalk();
+    if (event.key !== "Tab") return;
+    event.preventDefault();
+    this.talkTo(!this.toAll);
+  }
+
+  /** Whether what is typed is for all, or for those who stand near. */
+  talkTo(all) {
+    this.toAll = all;
+    $("say-to").textContent = all ? "All" : "Near";
+    $("say-to").setAttribute("aria-pressed", String(all));
+    $("say").placeholder = all ? "Say something to everybody …" : "Say something to those near you …";
+    $("say").focus();
+  }
+
   #say(event) {
     event.preventDefault();
     const text = $("say").value.trim();
     $("say").value = "";
     this.endTalk();
-    if (text) this.wishes.say(text);
+    if (!text) return;
+    if (this.toAll) this.wishes.sayToAll(text);
+    else this.wishes.say(text);
   }
 
   help() {

@@ -43,6 +43,7 @@ const toDevice = (point) => view.at(point.x * view.ratio, point.y * view.ratio);
 const hud = new Hud({
   join,
   say: (text) => attempt(game.say(text)),
+  sayToAll: (text) => game.sayToAll(text) || hud.toast("That can't be sent just now."),
   give: (to, gold) => attempt(game.give(to, gold)),
   drop: (gold) => attempt(game.drop(gold)),
   map: () => map.toggle(),
@@ -97,6 +98,11 @@ function listen(joining) {
   joining.on("said", ({ from, name, text }) => {
     painter.labels.say(from, text, performance.now() / 1000);
     hud.chat(name, text, from === joining.you ? "mine" : "");
+  });
+  joining.on("told", ({ from, name, text }) => {
+    // A bubble for those who are seen; far voices are in the list only.
+    if (joining.client.store.entities.has(from)) painter.labels.say(from, text, performance.now() / 1000);
+    hud.chat(name, text, from === joining.you ? "all mine" : "all");
   });
   joining.on("given", ({ name, gold }) => {
     hud.chat("", `${name} gave you ${gold} gold.`, "news");

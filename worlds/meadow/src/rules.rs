@@ -1,5 +1,5 @@
 //! Lives here: the rules of the meadow: what comes of logins, commands and inputs.
-//! Not here: what animals do by themselves (`herd`), how the meadow began (`genesis`).
+//! Not here: what animals do by themselves (`herd`), how the meadow began (`genesis`), talk (`talk`).
 //!
 //! Invariant: gold is made at genesis only. After that it changes hands, falls to the ground and
 //! is picked up again, so `census` counts the same gold for ever.
@@ -7,12 +7,13 @@
 use std::time::Duration;
 
 use world_data::{
-    Caller, Entity, JobId, Kinds, Map, ObjectId, Owner, Payload, Point, Ref, Step, Stop, Task,
-    Tick, World,
+    Caller, Entity, JobId, Kinds, Map, Message, ObjectId, Owner, Payload, Point, Ref, Step, Stop,
+    Task, Tick, World,
 };
 
 use crate::genesis::{self, Meadow};
 use crate::herd;
+use crate::talk::{self, WORLD};
 use crate::things::{Coin, Job, Look, Mushroom, Player, Scenery, Sheep, Wolf, kinds};
 use crate::words::{Command, Event, Input, Reply, View};
 
@@ -56,6 +57,7 @@ impl World for Meadow {
     /// A player comes back where he left, or, the first time, appears near a village: the one that his
     /// name asks for, as `ann@Larkfield` does.
     fn login(&self, task: &mut Task<'_>, who: &Caller) -> Result<Option<ObjectId>, Stop> {
+        task.join(who.session, WORLD)?;
         let account = format!("player/{}", who.name);
         if let Some(id) = task.lookup(&account)? {
             task.update(Ref::<Player>::new(id), |player| {
@@ -105,10 +107,21 @@ impl World for Meadow {
             Command::Pick(id) => pick(task, you, *id),
             Command::Drop { gold } => drop_gold(task, you, *gold),
             Command::Give { to, gold } => give(task, you, *to, *gold),
-            Command::Say(text) => say(task, you, text),
+            Command::Say(text) => talk::say(task, you, text),
             Command::Me => me(task, you),
             Command::Census => census(task),
         }
+    }
+
+    /// Everybody may speak to all, under his own name.
+    fn publish(
+        &self,
+        _: &mut Task<'_>,
+        who: &Caller,
+        _: &str,
+        message: &Message,
+    ) -> Result<Payload, Stop> {
+        talk::to_all(who, &message.read::<String>()?)
     }
 
     /// Inputs only set the target: the tick moves, so no input makes anybody faster.
@@ -288,35 +301,6 @@ fn pay(task: &mut Task<'_>, you: Ref<Player>, gold: i64) -> Result<(u64, u64), S
             .ok_or_else(|| Stop::refused("insufficient"))?;
         player.gold = left;
         Ok((gold, left))
-    })
-}
-
-fn say(task: &mut Task<'_>, you: Ref<Player>, text: &str) -> Result<Reply, Stop> {
-    let text = text.trim();
-    if text.is_empty() || text.chars().any(char::is_control) {
-        return Err(Stop::refused("bad_text"));
-    }
-    if text.chars().count() > MAX_TEXT {
-        return Err(Stop::refused("too_long"));
-    }
-    let (name, at) = (
-        task.read(you, |player| player.name.clone())?,
-        task.position(you.id())?,
-    );
-    let mut listeners = Vec::new();
-    task.nearby(at, EARSHOT, |entity| {
-        listeners.extend(entity.get::<Player>().and_then(|player| player.session));
-    })?;
-    let said = Payload::new(Event::Said {
-        from: you.id(),
-        name,
-        text: text.to_owned(),
-    });
-    for session in &listeners {
-        task.send(*session, said.clone());
-    }
-    Ok(Reply::Heard {
-        heard: listeners.len() as u32,
     })
 }
 

@@ -111,6 +111,15 @@ pub enum Event {
     },
 }
 
+/// What all players hear on the channel `world`. A player publishes the text alone.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Talk {
+    /// The speaker's name.
+    pub name: String,
+    /// What was said.
+    pub text: String,
+}
+
 /// What others see of an entity: `k` says what it is.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 #[serde(tag = "k", rename_all = "lowercase")]

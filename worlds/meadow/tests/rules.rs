@@ -193,3 +193,20 @@ fn who_loses_touch_stands_still_until_the_client_is_back_or_the_time_is_over() {
         "#,
     );
 }
+
+#[test]
+fn what_is_said_to_all_is_heard_under_the_speakers_own_name_and_checked() {
+    check(
+        r#"
+        ann at 100 100
+        bob at 2000 2000
+        ann publishes "  hello, meadow  "
+        bob publishes "hi"
+        all hear                       -> world @ann {"name":"ann","text":"hello, meadow"} world @bob {"name":"bob","text":"hi"}
+        ann publishes " "              -> refused bad_text
+        ann publishes "a\u0007b"       -> refused bad_text
+        ann publishes {"name": "bob"}  -> refused the message can't be read: invalid type: map, expected a string
+        all hear                       ->
+        "#,
+    );
+}

@@ -12,6 +12,8 @@
 //! | `ann {"drop": {"gold": 1}} as d` | the same; the id in the reply is called `@d` from now on |
 //! | `ann steers {"go": [5, 5]}` | sends the input |
 //! | `ann hears` | the events since she last listened |
+//! | `ann publishes "hi"` | says it to all |
+//! | `all hear` | what was said to all since this was last asked |
 //! | `wait 2` | seconds pass, 20 ticks each |
 //! | `near ann` | what can be seen within 20 m of her |
 //! | `ann loses-touch` | her client is away for now |
@@ -22,7 +24,7 @@
 use std::collections::BTreeMap;
 use std::sync::{Arc, Mutex};
 
-use meadow::{Coin, Meadow, Mushroom, Player, Sheep, Wolf};
+use meadow::{Coin, Meadow, Mushroom, Player, Sheep, WORLD, Wolf};
 use uuid::Uuid;
 use world_data::{
     Call, Caller, Class, Done, Effect, EffectSink, Engine, ObjectId, Options, Point, Ref,
@@ -51,17 +53,29 @@ pub(crate) fn check(scene: &str) {
 
 /// Keeps the events that sessions are sent.
 #[derive(Default)]
-struct Ears(Mutex<Vec<(SessionId, String)>>);
+struct Ears {
+    events: Mutex<Vec<(SessionId, String)>>,
+    said: Mutex<Vec<String>>,
+}
 
 impl EffectSink for Ears {
     fn deliver(&self, effects: Vec<Effect>) {
         for effect in effects {
-            if let Effect::Event {
-                session, payload, ..
-            } = effect
-            {
-                let text = serde_json::to_string(&payload).unwrap();
-                self.0.lock().unwrap().push((session, text));
+            match effect {
+                Effect::Event {
+                    session, payload, ..
+                } => {
+                    let text = serde_json::to_string(&payload).unwrap();
+                    self.events.lock().unwrap().push((session, text));
+                }
+                // Without a number nobody is there to hear it.
+                Effect::Said { number, said, .. } if number > 0 => {
+                    let payload = serde_json::to_string(&said.payload).unwrap();
+                    let from = said.from.map_or(0, ObjectId::raw);
+                    let text = format!("{} {from} {payload}", said.channel);
+                    self.said.lock().unwrap().push(text);
+                }
+                _ => {}
             }
         }
     }
@@ -147,6 +161,10 @@ impl Stage {
                 Ok(task.create_at(Wolf::default(), at)?.id())
             }),
             ["near", who] => self.near(who),
+            ["all", "hear"] => self.all_hear(),
+            [who, "publishes", ..] => {
+                self.publish(who, action.split_once("publishes").unwrap().1.trim())
+            }
             [who, "at", x, y] => self.put(who, at(x, y)),
             [who, "enters"] => self.enter(who),
             [who, "leaves"] => self.leave(who),
@@ -187,7 +205,28 @@ impl Stage {
             name: who.to_owned(),
             you: None,
         };
-        let you = self.task(|world, task| world.login(task, &caller)).unwrap();
+        let call = Call {
+            kind: "login",
+            class: Class::Durable,
+            origin: &"a test",
+        };
+        let world = &self.world;
+        let mut you = None;
+        self.worker.execute(
+            call,
+            |task| world.login(task, &caller),
+            |done| match done {
+                Done::Committed(entity) => {
+                    you = entity;
+                    Some(Effect::LoggedIn {
+                        session,
+                        name: who.into(),
+                        you,
+                    })
+                }
+                Done::Ended(..) => None,
+            },
+        );
         caller.you = you;
         self.names.insert(who.to_owned(), you.unwrap());
         self.callers.insert(who.to_owned(), caller);
@@ -207,7 +246,7 @@ impl Stage {
     fn hear(&mut self, who: &str) -> String {
         let session = self.callers[who].session;
         let mut heard = Vec::new();
-        self.ears.0.lock().unwrap().retain(|(to, text)| {
+        self.ears.events.lock().unwrap().retain(|(to, text)| {
             let mine = *to == session;
             if mine {
                 heard.push(text.clone());
@@ -219,6 +258,22 @@ impl Stage {
         } else {
             self.named(&heard.join(" "))
         }
+    }
+
+    /// As the server does it: a member's words, as the world will have them.
+    fn publish(&mut self, who: &str, text: &str) -> String {
+        let caller = self.callers[who].clone();
+        let message = serde_json::from_str(text).unwrap();
+        outcome(self.task(|world, task| {
+            assert!(task.is_member(caller.session, WORLD)?);
+            let payload = world.publish(task, &caller, WORLD, &message)?;
+            task.publish_from(WORLD, caller.you, payload)
+        }))
+    }
+
+    fn all_hear(&self) -> String {
+        let said = std::mem::take(&mut *self.ears.said.lock().unwrap());
+        self.named(&said.join(" "))
     }
 
     fn steer(&mut self, who: &str, text: &str) -> String {
