@@ -439,6 +439,34 @@ fn a_job_goes_where_its_object_goes() {
     }
 }
 
+/// Each region lays down what it knows, in line order: one that comes later must not bring back what
+/// one before it has ended.
+#[test]
+fn a_job_that_goes_elsewhere_and_ends_there_at_once_is_gone_after_a_restart() {
+    let regions = 16;
+    let yard = &mut Yard::with(
+        true,
+        Options {
+            regions,
+            ..options()
+        },
+    );
+    let corners = [Point::new(5.0, 5.0), Point::new(250.0, 5.0)];
+    for number in 0..400 {
+        // From the line's beginning to its end, and the other way.
+        let (from, to) = (corners[number % 2], corners[1 - number % 2]);
+        let walker = must(&mut yard.worker, |task| {
+            task.create_at(Thing::new(0, 1), from)
+        });
+        let job = every(yard, walker, 1_000, number as u64);
+        must(&mut yard.worker, |task| task.place(walker.id(), to));
+        must(&mut yard.worker, |task| task.cancel(job));
+    }
+    assert_eq!(yard.engine.pending_jobs(), 0);
+    yard.restart(0);
+    assert_eq!(yard.engine.pending_jobs(), 0, "none came back");
+}
+
 #[test]
 fn jobs_stay_with_their_objects_when_regions_are_split_and_merged() {
     both(|yard| {

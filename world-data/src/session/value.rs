@@ -1,5 +1,5 @@
 //! Lives here: a value of any type, read from what was kept of it: it can be told again in either
-//! codec. Not here: what it means to its world.
+//! codec. Not here: what it means to its world, and how people read it (`tree`).
 //!
 //! Invariant: written again, it is what its own type would have written, in `MessagePack` and in
 //! JSON, for types that do not ask which of the two it is.
