@@ -18,8 +18,8 @@ use anyhow::{Context, Result, ensure};
 use rayon::{ThreadPool, ThreadPoolBuilder};
 use serde::{Deserialize, Serialize};
 use world_data::{
-    Caller, Engine, Entity, Kinds, Map, NoClients, Object, ObjectId, Options, Point, RegionId, Rng,
-    Step, Stop, Task, Tick, Worker, World,
+    Engine, Entity, Kinds, Map, NoClients, Object, Options, Point, RegionId, Rng, Step, Stop, Task,
+    Tick, Worker, World,
 };
 
 use crate::harness::{Measure, Plan, compare, median, now, time};
@@ -256,22 +256,6 @@ impl World for Flock {
         for (at, lamb) in lambs(*self) {
             task.create_at(lamb, at)?;
         }
-        Ok(())
-    }
-
-    fn login(&self, _: &mut Task<'_>, _: &Caller) -> Result<Option<ObjectId>, Stop> {
-        Ok(None)
-    }
-
-    fn logout(&self, _: &mut Task<'_>, _: &Caller) -> Result<(), Stop> {
-        Ok(())
-    }
-
-    fn command(&self, _: &mut Task<'_>, _: &Caller, (): &()) -> Result<(), Stop> {
-        Ok(())
-    }
-
-    fn input(&self, _: &mut Task<'_>, _: &Caller, (): &()) -> Result<(), Stop> {
         Ok(())
     }
 

@@ -153,10 +153,6 @@ impl World for Plaza {
         who.you.map_or(Ok(()), |you| task.remove(you))
     }
 
-    fn command(&self, _: &mut Task<'_>, _: &Caller, (): &()) -> Result<(), Stop> {
-        Ok(())
-    }
-
     fn input(&self, task: &mut Task<'_>, who: &Caller, [x, y]: &[f64; 2]) -> Result<(), Stop> {
         let you = who.you.ok_or_else(|| Stop::refused("nobody"))?;
         task.update(world_data::Ref::<Walker>::new(you), |walker| {

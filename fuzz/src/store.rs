@@ -9,8 +9,8 @@ use std::sync::Arc;
 
 use serde::{Deserialize, Serialize};
 use world_data::{
-    Call, Caller, Class, Engine, Entity, Kinds, Map, NoClients, Object, ObjectId, Options, Point,
-    Stop, Task, World, fuzzing,
+    Call, Class, Engine, Entity, Kinds, Map, NoClients, Object, Options, Point, Stop, Task, World,
+    fuzzing,
 };
 
 /// The reserved size of the map.
@@ -61,22 +61,6 @@ impl World for Attic {
             task.bind(&format!("things/{n}"), thing.id())?;
             task.create_keyed(n.into(), Thing::default())?;
         }
-        Ok(())
-    }
-
-    fn login(&self, _: &mut Task<'_>, _: &Caller) -> Result<Option<ObjectId>, Stop> {
-        Ok(None)
-    }
-
-    fn logout(&self, _: &mut Task<'_>, _: &Caller) -> Result<(), Stop> {
-        Ok(())
-    }
-
-    fn command(&self, _: &mut Task<'_>, _: &Caller, (): &()) -> Result<(), Stop> {
-        Ok(())
-    }
-
-    fn input(&self, _: &mut Task<'_>, _: &Caller, (): &()) -> Result<(), Stop> {
         Ok(())
     }
 

@@ -70,8 +70,12 @@ pub trait World: Send + Sync + Sized + 'static {
         Ok(())
     }
 
-    /// A session logs in; returns its own entity, if it has one. `who.you` is `None` here.
-    fn login(&self, task: &mut Task<'_>, who: &Caller) -> Result<Option<ObjectId>, Stop>;
+    /// A session logs in; returns its own entity, if it has one. `who.you` is `None` here. Without a
+    /// rule everybody may, and has none.
+    fn login(&self, task: &mut Task<'_>, who: &Caller) -> Result<Option<ObjectId>, Stop> {
+        let _ = (task, who);
+        Ok(None)
+    }
 
     /// A session's client is back on a new socket, or another client of its account has taken it
     /// over. It comes back however this ends: to keep it out, [`Task::close`] it.
@@ -89,18 +93,34 @@ pub trait World: Send + Sync + Sized + 'static {
 
     /// A session has logged out or its time to come back has passed. Told once, whatever crashes:
     /// the session is gone with this task, or still there to be logged out.
-    fn logout(&self, task: &mut Task<'_>, who: &Caller) -> Result<(), Stop>;
+    fn logout(&self, task: &mut Task<'_>, who: &Caller) -> Result<(), Stop> {
+        let _ = (task, who);
+        Ok(())
+    }
 
-    /// A client's command.
+    /// A client's command. A world without a rule for commands fails each, with its words in a dead
+    /// letter.
     fn command(
         &self,
         task: &mut Task<'_>,
         who: &Caller,
         command: &Self::Command,
-    ) -> Result<Self::Reply, Stop>;
+    ) -> Result<Self::Reply, Stop> {
+        let _ = (task, who);
+        let name = Self::NAME;
+        Err(Stop::Fault(format!(
+            "the world {name} has no rule for command {command:?}"
+        )))
+    }
 
-    /// A client's input.
-    fn input(&self, task: &mut Task<'_>, who: &Caller, input: &Self::Input) -> Result<(), Stop>;
+    /// A client's input. As with commands where the world has no rule.
+    fn input(&self, task: &mut Task<'_>, who: &Caller, input: &Self::Input) -> Result<(), Stop> {
+        let _ = (task, who);
+        let name = Self::NAME;
+        Err(Stop::Fault(format!(
+            "the world {name} has no rule for input {input:?}"
+        )))
+    }
 
     /// A client wants to say something on a channel that it is a member of. What is returned is said
     /// there in the name of its own entity: the message itself (`Ok(message.clone().into())`), or

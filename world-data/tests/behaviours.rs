@@ -11,8 +11,8 @@ use parking_lot::Mutex;
 use rustc_hash::FxHashMap;
 use serde::{Deserialize, Serialize};
 use world_data::{
-    Caller, Engine, Entity, Fault, Kinds, Map, NoClients, Object, ObjectId, OpenError, Options,
-    Point, Ref, Stop, Task, Worker, World,
+    Engine, Entity, Fault, Kinds, Map, NoClients, Object, OpenError, Options, Point, Ref, Stop,
+    Task, Worker, World,
 };
 
 use crate::ground::{Chore, FUNDS, Thing, bank, folder, must, open, options, run, session};
@@ -62,22 +62,6 @@ impl World for Attic {
         if self.refuses {
             return Err(Stop::refused("not today"));
         }
-        Ok(())
-    }
-
-    fn login(&self, _: &mut Task<'_>, _: &Caller) -> Result<Option<ObjectId>, Stop> {
-        Ok(None)
-    }
-
-    fn logout(&self, _: &mut Task<'_>, _: &Caller) -> Result<(), Stop> {
-        Ok(())
-    }
-
-    fn command(&self, _: &mut Task<'_>, _: &Caller, (): &()) -> Result<(), Stop> {
-        Ok(())
-    }
-
-    fn input(&self, _: &mut Task<'_>, _: &Caller, (): &()) -> Result<(), Stop> {
         Ok(())
     }
 

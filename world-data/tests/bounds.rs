@@ -6,8 +6,8 @@ use std::sync::Arc;
 
 use world_data::task::{MAX_EFFECTS, MAX_NAME};
 use world_data::{
-    Caller, Class, Engine, Entity, Fault, Kinds, Map, NoClients, ObjectId, Options, Payload, Point,
-    Rng, Stop, Task, World,
+    Class, Engine, Entity, Fault, Kinds, Map, NoClients, Options, Payload, Point, Rng, Stop, Task,
+    World,
 };
 
 use crate::ground::{
@@ -44,22 +44,6 @@ impl World for Wide {
             matches!(nowhere, Err(Stop::Fault(_))),
             "there is no map to stand on"
         );
-        Ok(())
-    }
-
-    fn login(&self, _: &mut Task<'_>, _: &Caller) -> Result<Option<ObjectId>, Stop> {
-        Ok(None)
-    }
-
-    fn logout(&self, _: &mut Task<'_>, _: &Caller) -> Result<(), Stop> {
-        Ok(())
-    }
-
-    fn command(&self, _: &mut Task<'_>, _: &Caller, (): &()) -> Result<(), Stop> {
-        Ok(())
-    }
-
-    fn input(&self, _: &mut Task<'_>, _: &Caller, (): &()) -> Result<(), Stop> {
         Ok(())
     }
 

@@ -10,8 +10,8 @@ use std::sync::atomic::{AtomicU32, Ordering};
 
 use serde::{Deserialize, Serialize};
 use world_data::{
-    Caller, Class, Done, Effect, EffectSink, Engine, Entity, Fault, Faults, Kinds, Map, NoClients,
-    Object, ObjectId, OnFailure, Options, Ref, Stop, Task, World,
+    Class, Done, Effect, EffectSink, Engine, Entity, Fault, Faults, Kinds, Map, NoClients, Object,
+    OnFailure, Options, Ref, Stop, Task, World,
 };
 
 use crate::ground::{
@@ -224,22 +224,6 @@ impl World for LaterGround {
 
     fn genesis(&self, _: &mut Task<'_>) -> Result<(), Stop> {
         Err(Stop::refused("genesis runs once"))
-    }
-
-    fn login(&self, _: &mut Task<'_>, _: &Caller) -> Result<Option<ObjectId>, Stop> {
-        Ok(None)
-    }
-
-    fn logout(&self, _: &mut Task<'_>, _: &Caller) -> Result<(), Stop> {
-        Ok(())
-    }
-
-    fn command(&self, _: &mut Task<'_>, _: &Caller, (): &()) -> Result<(), Stop> {
-        Ok(())
-    }
-
-    fn input(&self, _: &mut Task<'_>, _: &Caller, (): &()) -> Result<(), Stop> {
-        Ok(())
     }
 
     fn view(&self, _: Entity<'_>) -> Option<()> {

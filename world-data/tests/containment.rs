@@ -7,8 +7,8 @@ use std::time::Duration;
 
 use serde::{Deserialize, Serialize, Serializer};
 use world_data::{
-    Caller, Class, Engine, Entity, Fault, Kinds, Map, NoClients, Object, ObjectId, OnFailure,
-    Options, Point, Rng, Step, Stop, Task, Tick, World,
+    Class, Engine, Entity, Fault, Kinds, Map, NoClients, Object, OnFailure, Options, Point, Rng,
+    Step, Stop, Task, Tick, World,
 };
 
 use crate::ground::{Ground, Thing, bank, folder, must, open, options, run, run_as};
@@ -273,22 +273,6 @@ impl World for Minefield {
             let id = task.create_at(bomb, Point::new(10.0, 10.0))?.id();
             task.bind(&format!("bomb/{number}"), id)?;
         }
-        Ok(())
-    }
-
-    fn login(&self, _: &mut Task<'_>, _: &Caller) -> Result<Option<ObjectId>, Stop> {
-        Ok(None)
-    }
-
-    fn logout(&self, _: &mut Task<'_>, _: &Caller) -> Result<(), Stop> {
-        Ok(())
-    }
-
-    fn command(&self, _: &mut Task<'_>, _: &Caller, (): &()) -> Result<(), Stop> {
-        Ok(())
-    }
-
-    fn input(&self, _: &mut Task<'_>, _: &Caller, (): &()) -> Result<(), Stop> {
         Ok(())
     }
 

@@ -11,9 +11,9 @@ use parking_lot::Mutex;
 use serde::{Deserialize, Serialize};
 use tempfile::TempDir;
 use world_data::{
-    Call, Caller, Class, Done, Effect, EffectSink, Engine, Entity, Fault, JobId, Kinds, Map,
-    NoClients, Object, ObjectId, OnFailure, OpenError, Options, Outcome, Payload, Point, Ref,
-    Report, SessionId, Step, Stop, Task, Tick, Worker, World,
+    Call, Class, Done, Effect, EffectSink, Engine, Entity, Fault, JobId, Kinds, Map, NoClients,
+    Object, OnFailure, OpenError, Options, Outcome, Payload, Point, Ref, Report, SessionId, Step,
+    Stop, Task, Tick, Worker, World,
 };
 
 use crate::programs::Either;
@@ -140,22 +140,6 @@ impl World for Ground {
             let walker = task.create_at(walker(number), start_of(number))?;
             task.bind(&walker_name(number), walker.id())?;
         }
-        Ok(())
-    }
-
-    fn login(&self, _: &mut Task<'_>, _: &Caller) -> Result<Option<ObjectId>, Stop> {
-        Ok(None)
-    }
-
-    fn logout(&self, _: &mut Task<'_>, _: &Caller) -> Result<(), Stop> {
-        Ok(())
-    }
-
-    fn command(&self, _: &mut Task<'_>, _: &Caller, (): &()) -> Result<(), Stop> {
-        Ok(())
-    }
-
-    fn input(&self, _: &mut Task<'_>, _: &Caller, (): &()) -> Result<(), Stop> {
         Ok(())
     }
 

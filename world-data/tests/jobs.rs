@@ -96,6 +96,7 @@ impl Yard {
                     });
                 },
             );
+            assert!(ends.len() < 1_000, "turns are had again and again");
             self.turns
                 .extend(had.take().map(|(seed, now)| (seed, now - BEGIN)));
         }

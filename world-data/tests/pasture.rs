@@ -9,8 +9,8 @@ use std::sync::Arc;
 
 use serde::{Deserialize, Serialize};
 use world_data::{
-    Caller, Engine, Entity, Kinds, Map, NoClients, Object, ObjectId, Options, Point, Rng, Step,
-    Stop, Task, Tick, Worker, World,
+    Engine, Entity, Kinds, Map, NoClients, Object, Options, Point, Rng, Step, Stop, Task, Tick,
+    Worker, World,
 };
 
 use crate::ground::{must, options};
@@ -81,22 +81,6 @@ impl World for Pasture {
             };
             task.create_at(goat, at)?;
         }
-        Ok(())
-    }
-
-    fn login(&self, _: &mut Task<'_>, _: &Caller) -> Result<Option<ObjectId>, Stop> {
-        Ok(None)
-    }
-
-    fn logout(&self, _: &mut Task<'_>, _: &Caller) -> Result<(), Stop> {
-        Ok(())
-    }
-
-    fn command(&self, _: &mut Task<'_>, _: &Caller, (): &()) -> Result<(), Stop> {
-        Ok(())
-    }
-
-    fn input(&self, _: &mut Task<'_>, _: &Caller, (): &()) -> Result<(), Stop> {
         Ok(())
     }
 

@@ -6,8 +6,8 @@ use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 
 use serde::{Deserialize, Serialize};
 use world_data::{
-    Caller, Engine, Entity, Home, Kinds, Map, NoClients, Object, ObjectId, Options, Point, Rng,
-    Step, Stop, Task, Tick, World,
+    Engine, Entity, Home, Kinds, Map, NoClients, Object, Options, Point, Rng, Step, Stop, Task,
+    Tick, World,
 };
 
 use crate::ground::{must, options};
@@ -65,22 +65,6 @@ impl World for Crossroads {
         for number in 0..4 {
             task.create_at(Who::Watcher, corner(number, 20.0))?;
         }
-        Ok(())
-    }
-
-    fn login(&self, _: &mut Task<'_>, _: &Caller) -> Result<Option<ObjectId>, Stop> {
-        Ok(None)
-    }
-
-    fn logout(&self, _: &mut Task<'_>, _: &Caller) -> Result<(), Stop> {
-        Ok(())
-    }
-
-    fn command(&self, _: &mut Task<'_>, _: &Caller, (): &()) -> Result<(), Stop> {
-        Ok(())
-    }
-
-    fn input(&self, _: &mut Task<'_>, _: &Caller, (): &()) -> Result<(), Stop> {
         Ok(())
     }
 
