@@ -55,7 +55,10 @@ export class Timers {
   }
 }
 
-/** In a page: calls `wake` when it is seen again or the network is back. Returns how to end it. */
+/**
+ * In a page: calls `wake` when it is seen again, thaws (browsers freeze tabs behind others), or the
+ * network is back. Returns how to end it.
+ */
 export function watchPage(wake) {
   const { document } = globalThis;
   if (!document || !globalThis.addEventListener) return () => {};
@@ -64,6 +67,7 @@ export function watchPage(wake) {
   };
   const watched = [
     [document, "visibilitychange"],
+    [document, "resume"],
     [globalThis, "online"],
     [globalThis, "pageshow"],
   ];

@@ -264,7 +264,11 @@ test("close says bye, and what is unanswered is rejected", async (t) => {
   await link.closed;
 });
 
-test("a page that is seen again looks at its connection, and a closed client no longer listens", async (t) => {
+for (const word of ["visibilitychange", "resume", "online", "pageshow"]) {
+  test(`a page that hears of ${word} looks at its connection, and a closed client no longer listens`, (t) => wakes(t, word));
+}
+
+async function wakes(t, word) {
   const target = new EventTarget();
   target.visibilityState = "visible";
   globalThis.document = target;
@@ -275,15 +279,15 @@ test("a page that is seen again looks at its connection, and a closed client no 
   const { server, client, link } = await online(t, { backoffMs: 3_600_000, backoffLimitMs: 3_600_000, random: () => 1 });
   link.cut();
   await told(client, "state");
-  target.dispatchEvent(new Event("visibilitychange"));
+  target.dispatchEvent(new Event(word));
   const second = await server.link();
   await second.next();
   second.welcome({ resumed: true });
   await told(client, "state");
   client.close();
   const sockets = server.server.clients.size;
-  target.dispatchEvent(new Event("online"));
+  target.dispatchEvent(new Event(word));
   assert.equal(client.state, "closed");
   assert.ok(server.server.clients.size <= sockets);
   await once(second.socket, "close").catch(() => {});
-});
+}

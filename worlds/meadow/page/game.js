@@ -36,11 +36,12 @@ const clamp = (value) => Math.min(METRES - 0.01, Math.max(0, value));
 /** The channel that all players hear. */
 const WORLD = "world";
 
-/** One player's game. Tells of: state, purse, said (near), told (to all), given, picked, refused. */
+/** One player's game. Tells of: state, name, purse, said (near), told (to all), given, picked, refused. */
 export class Game extends Emitter {
-  constructor({ url, name, codec }) {
+  /** Logs in by `token` where there is one, else by `name`. */
+  constructor({ url, name, token, codec }) {
     super();
-    this.client = new Client({ url, name, codec });
+    this.client = new Client({ url, name: name ?? undefined, token: token ?? undefined, codec });
     this.name = name;
     this.gold = null;
     this.mushrooms = 0;
@@ -166,6 +167,8 @@ export class Game extends Emitter {
   async #ask() {
     try {
       const me = await this.client.command("me");
+      this.name = me.name;
+      this.emit("name");
       this.gold = me.gold;
       this.mushrooms = me.mushrooms;
       this.self ??= { x: me.at[0], y: me.at[1] };

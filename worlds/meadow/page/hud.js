@@ -29,7 +29,7 @@ export function words(error) {
 
 const $ = (id) => document.getElementById(id);
 
-/** The page's elements. `wishes`: join(name), say(text), sayToAll(text), give(to, gold), drop(gold), map(). */
+/** The page's elements. `wishes`: join(name, token), say(text), sayToAll(text), give(to, gold), drop(gold), map(). */
 export class Hud {
   constructor(wishes) {
     this.wishes = wishes;
@@ -38,6 +38,9 @@ export class Hud {
     this.toAll = false;
     this.fades = new Map();
     $("name").value = remembered();
+    $("token").addEventListener("input", () => this.#tokenChanged());
+    this.#takeToken();
+    addEventListener("hashchange", () => this.#takeToken());
     $("start").addEventListener("submit", (event) => this.#join(event));
     $("say-form").addEventListener("submit", (event) => this.#say(event));
     $("say").maxLength = MAX_TEXT;
@@ -62,11 +65,32 @@ export class Hud {
 
   #join(event) {
     event.preventDefault();
-    const name = $("name").value.trim();
-    if (!name) return;
-    remember(name);
+    const [name, token] = [$("name").value.trim(), $("token").value.trim()];
+    if (!name && !token) return;
+    if (!token) remember(name);
     this.busy(true);
-    this.wishes.join(name);
+    // Either says who it is; a server that wants tokens goes by the token alone.
+    if (token) this.wishes.join(null, token);
+    else this.wishes.join(name, null);
+  }
+
+  /**
+   * A link may bring the token: `#token=…`, which browsers send to nobody. It is taken out of the
+   * address, so that it is in no history, bookmark or picture of the screen.
+   */
+  #takeToken() {
+    const token = new URLSearchParams(location.hash.slice(1)).get("token");
+    if (!token) return;
+    history.replaceState(null, "", location.pathname + location.search);
+    $("token").value = token;
+    this.#tokenChanged();
+  }
+
+  #tokenChanged() {
+    const has = $("token").value.trim() !== "";
+    if (has) $("with-token").open = true;
+    $("name").required = !has;
+    $("name").disabled = has;
   }
 
   busy(is) {
@@ -75,20 +99,20 @@ export class Hud {
     if (is) $("start-error").textContent = "";
   }
 
-  showStart(reason) {
+  showStart(error) {
     this.busy(false);
     document.body.classList.remove("playing");
-    $("start-error").textContent = reason ?? "";
+    $("start-error").textContent = error ? words(error) : "";
+    if (error?.code === "bad_login") $("with-token").open = true;
     for (const dialog of document.querySelectorAll("dialog[open]")) dialog.close();
     this.endTalk();
-    $("name").focus();
+    ($("name").disabled ? $("token") : $("name")).focus();
   }
 
-  showGame(name) {
+  showGame() {
     this.busy(false);
     document.body.classList.add("playing");
     document.activeElement?.blur();
-    $("my-name").textContent = name;
     $("chat").replaceChildren();
     this.banner("online");
   }
@@ -99,6 +123,10 @@ export class Hud {
     const text = { reconnecting: "The connection is lost. Trying again …", connecting: "Connecting …" }[state];
     $("banner").hidden = !text;
     $("banner-text").textContent = text ?? "";
+  }
+
+  name(name) {
+    setText($("my-name"), name ?? "");
   }
 
   purse(gold, mushrooms) {

@@ -68,10 +68,10 @@ function attempt(outcome) {
   outcome.catch((error) => hud.toast(words(error)));
 }
 
-async function join(name) {
+async function join(name, token) {
   const url = new URL("v1/ws", location.href);
   url.protocol = url.protocol === "https:" ? "wss:" : "ws:";
-  const joining = new Game({ url: url.href, name, codec: "msgpack" });
+  const joining = new Game({ url: url.href, name, token, codec: "msgpack" });
   listen(joining);
   try {
     await joining.join();
@@ -80,7 +80,7 @@ async function join(name) {
   }
   game = joining;
   camera.set = false;
-  hud.showGame(name);
+  hud.showGame();
   input.enabled = true;
 }
 
@@ -91,9 +91,10 @@ function listen(joining) {
       game = null;
       input.enabled = false;
       hud.forgetPurse();
-      hud.showStart(words(error));
+      hud.showStart(error);
     }
   });
+  joining.on("name", () => hud.name(joining.name));
   joining.on("purse", () => hud.purse(joining.gold, joining.mushrooms));
   joining.on("said", ({ from, name, text }) => {
     painter.labels.say(from, text, performance.now() / 1000);
