@@ -8,6 +8,7 @@
 mod chores;
 mod failures;
 mod refusal;
+mod refusals;
 mod token;
 
 use std::net::IpAddr;
@@ -94,6 +95,7 @@ pub(crate) fn routes<W: World>(service: &mut ServiceConfig) {
         .route("/admin/merge", web::post().to(order::<W, Merge>))
         .route("/admin/pin", web::post().to(order::<W, Pin>))
         .configure(chores::routes::<W>)
+        .configure(refusals::routes::<W>)
         .route("/admin/{other:.*}", web::route().to(unknown::<W>));
 }
 

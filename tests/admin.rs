@@ -143,20 +143,20 @@ fn nobody_gives_orders_without_the_token() {
 #[test]
 fn who_tries_too_often_is_not_even_heard_with_the_right_token() {
     let server = guarded();
-    let tries: Vec<u16> = (0..40)
-        .map(|_| post(server.address, "/admin/split", "", "{}").status)
-        .collect();
-    assert!(tries[..10].iter().all(|status| *status == 401), "{tries:?}");
-    // One more per second is heard; the machine may be slow, but not so slow.
-    assert!(
-        tries.iter().filter(|status| **status == 429).count() >= 10,
-        "{tries:?}"
-    );
-    // Just after one more was heard there is a second in which nobody is.
-    eventually("one more is heard", || {
-        post(server.address, "/admin/split", "", "{}").status == 401
+    let wrong = || post(server.address, "/admin/split", "", "{}").status;
+    let tries: Vec<u16> = (0..10).map(|_| wrong()).collect();
+    assert_eq!(tries, [401; 10], "each is heard");
+    // One more per second is heard (`failures` shows it, with time passed in). However slow the
+    // machine is: where none is left, the right one is not heard, or a second has passed since.
+    let mut answer = None;
+    eventually("the right one is not heard either", || {
+        eventually("none is left", || wrong() == 429);
+        let asked = order(&server, "split", &json!({ "region": NOWHERE }));
+        let refused = asked.status == 429;
+        answer = Some(asked);
+        refused
     });
-    let answer = order(&server, "split", &json!({ "region": NOWHERE }));
+    let answer = answer.unwrap();
     error(&answer, 429, "too_fast");
     assert!(answer.head.contains("retry-after: 1"), "{}", answer.head);
     assert_eq!(

@@ -56,6 +56,25 @@ fn sessions_are_limited() {
 }
 
 #[test]
+fn an_account_logs_in_only_so_often() {
+    let server = TestServer::with(|config| {
+        config.login.login_burst = 2;
+        config.login.logins_per_minute = 1;
+    });
+    let _first = server.enter(Codec::Json, "ann");
+    let _second = server.enter(Codec::Json, "ann");
+    let mut third = server.connect(Codec::Json);
+    third.send_payload(&text(&json!(["hello", { "name": "ann" }])));
+    let (code, message) = third.receive_error();
+    assert_eq!(code, "too_fast");
+    assert!(
+        message.contains("1 times per minute (login.logins_per_minute)"),
+        "{message}"
+    );
+    server.enter(Codec::Json, "bob");
+}
+
+#[test]
 fn messages_of_one_socket_are_limited_control_frames_too() {
     let server = TestServer::with(|config| {
         config.gateway.messages_per_second = 1;

@@ -24,6 +24,7 @@ mod flood;
 mod handshake;
 mod limits;
 mod malformed;
+mod refusals;
 mod silence;
 mod support;
 mod tls;

@@ -13,6 +13,7 @@ use world_data::{Engine, Map, World};
 use crate::accounts::Accounts;
 use crate::changes::{Log, Words};
 use crate::directory::Directory;
+use crate::foul::Fouls;
 use crate::metrics::Metrics;
 use crate::post::Post;
 use crate::settings::Settings;
@@ -36,6 +37,8 @@ pub(crate) struct Host<W: World> {
     pub(crate) accounts: Accounts,
     /// Who runs what, where.
     pub(crate) directory: Directory<W>,
+    /// Who was refused what.
+    pub(crate) fouls: Fouls,
     /// What is counted.
     pub(crate) metrics: Metrics,
     /// When it started.
@@ -84,6 +87,7 @@ impl<W: World> Host<W> {
             post,
             accounts: Accounts::new(&key),
             directory,
+            fouls: Fouls::default(),
             metrics: Metrics::new(),
             started: Instant::now(),
             phase: Phase::default(),

@@ -17,6 +17,7 @@ pub mod bucket;
 mod changes;
 mod clock;
 mod directory;
+mod foul;
 mod host;
 mod hub;
 mod ladder;
@@ -36,6 +37,7 @@ mod supervisor;
 mod void;
 
 pub use changes::{ChangeState, ChangeStatus, Order, OrderError, SupervisorMode, SupervisorStatus};
+pub use foul::Refused;
 pub use hub::{Entry, Hub};
 pub use link::{Incoming, Link, Outgoing};
 pub use post::Post;

@@ -20,6 +20,7 @@ use world_data::{Engine, RegionId, World};
 use crate::changes::{ChangeStatus, Order, OrderError, SupervisorStatus, Word};
 use crate::clock;
 use crate::directory::HubDoor;
+use crate::foul::Refused;
 use crate::host::Host;
 use crate::hub::Hub;
 use crate::pass::{self, Signer};
@@ -112,6 +113,11 @@ impl<W: World> Runtime<W> {
     /// The world's state.
     pub fn engine(&self) -> &Engine {
         &self.host.engine
+    }
+
+    /// The `most` sessions that the world has refused most often, those first.
+    pub fn refused(&self, most: usize) -> Vec<Refused> {
+        self.host.fouls.worst(most)
     }
 
     /// The world's rules.

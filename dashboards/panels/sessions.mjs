@@ -62,6 +62,12 @@ const comings = row(
     stack: true,
     queries: [[sum(rate("brightstar_logins_refused_total"), "reason"), "{{reason}}"]],
   }),
+  lines("Refused by the world", {
+    description: "What the world refused clients, per second, by rule. Who it was: POST /admin/refusals.",
+    unit: "ops",
+    stack: true,
+    queries: [[sum(rate("brightstar_refusals_total"), "rule"), "{{rule}}"]],
+  }),
   lines("Sockets that ended", {
     description: "Disconnects per second by cause.",
     unit: "ops",

@@ -97,8 +97,8 @@ impl Refusal {
         Self::new(
             StatusCode::NOT_FOUND,
             "unknown",
-            "there are POST /admin/move, split, merge, pin, dead/list, dead/show, dead/replay and \
-             dead/drop",
+            "there are POST /admin/move, split, merge, pin, dead/list, dead/show, dead/replay, \
+             dead/drop and refusals",
         )
     }
 

@@ -231,6 +231,16 @@ section! {
         leeway_seconds: u64 = 30, in 0..=600;
         /// Bytes of a token.
         max_token_bytes: usize = 4_096, in 256..=16_384;
+        /// Refused logins of one address that may come at once, and of one account by tokens that
+        /// were signed for it. Who has none left is refused a good login, too. This machine's own
+        /// addresses are held to it as `gateway.limit_loopback` says.
+        failure_burst: u32 = 20, in 1..=1_000_000;
+        /// Refused logins that are forgiven per minute.
+        failures_per_minute: u32 = 30, in 1..=1_000_000;
+        /// Logins of one account that may come at once, resumes by name or token included.
+        login_burst: u32 = 60, in 1..=1_000_000;
+        /// Logins of one account per minute.
+        logins_per_minute: u32 = 120, in 1..=1_000_000;
     }
 }
 

@@ -101,7 +101,8 @@ impl<W: World> Reader<W> {
                 .into());
             }
         };
-        let entry = self.gateway.logins.admit(hello, peer, self.socket.codec)?;
+        let codec = self.socket.codec;
+        let entry = self.gateway.logins.admit(hello, (peer, self.now), codec)?;
         let link = hub.enter(entry).await.inspect_err(refused_behind)?;
         self.socket.logged_in(link.clone());
         Ok(link)

@@ -6,6 +6,8 @@ use std::fs::Permissions;
 use std::net::{IpAddr, Ipv4Addr};
 use std::os::unix::fs::PermissionsExt;
 use std::path::{Path, PathBuf};
+use std::sync::atomic::{AtomicU32, Ordering};
+use std::time::Duration;
 
 use base64::Engine;
 use base64::engine::general_purpose::{STANDARD, URL_SAFE_NO_PAD};
@@ -15,6 +17,7 @@ use ring::rand::SystemRandom;
 use ring::signature::{Ed25519KeyPair, KeyPair};
 use serde_json::{Value, json};
 use tempfile::TempDir;
+use tokio::time::Instant;
 
 use super::Logins;
 use super::claims::{Bad, Expected};
@@ -96,7 +99,7 @@ impl Folder {
             ..config::Login::default()
         };
         change(&mut config);
-        Logins::new(&config, "yard").unwrap()
+        Logins::new(&config, "yard", false).unwrap()
     }
 }
 
@@ -143,9 +146,16 @@ fn without(mut claims: Value, name: &str) -> Value {
     claims
 }
 
+/// A minute later than the last time.
+fn later() -> Instant {
+    static CALLS: AtomicU32 = AtomicU32::new(1);
+    Instant::now() + Duration::from_mins(1) * CALLS.fetch_add(1, Ordering::Relaxed)
+}
+
 /// What a login with this hello comes to: the account, or the refusal's words.
 fn admit(logins: &Logins, hello: Hello) -> Result<Option<String>, String> {
-    match logins.admit(hello, PEER, Codec::Json) {
+    // Each at a time of its own: how often is too often is told by `lockout`.
+    match logins.admit(hello, (PEER, later()), Codec::Json) {
         Ok(entry) => Ok(entry.name),
         Err(refusal) => {
             assert_eq!(refusal.code, ErrorCode::BadLogin);
@@ -532,4 +542,63 @@ fn keys_of_a_folder_are_counted() {
         folder.put(&format!("{key}.hs256raw"), [1; 32]);
     }
     assert_eq!(folder.read().unwrap_err(), "there are more than 64 keys");
+}
+
+#[test]
+fn who_fails_too_often_is_not_let_in_with_a_good_token_and_others_are() {
+    let folder = Folder::new();
+    folder.put("s.hs256", STANDARD.encode(SECRET));
+    let logins = folder.logins(|config| {
+        config.failure_burst = 3;
+        config.failures_per_minute = 60;
+    });
+    let elsewhere = IpAddr::from([198, 51, 100, 7]);
+    let now = Instant::now();
+    let say = |claims: &Value, peer: IpAddr, now: Instant| {
+        let hello = Hello {
+            token: Some(hs256("s", claims)),
+            ..Hello::default()
+        };
+        let admitted = logins.admit(hello, (peer, now), Codec::Json);
+        admitted
+            .map(|entry| entry.name.unwrap())
+            .map_err(|refusal| (refusal.code, refusal.message))
+    };
+    let bob = with(claims(), "sub", json!("bob"));
+    let old = with(claims(), "exp", json!(0));
+    for _ in 0..3 {
+        assert_eq!(say(&old, PEER, now).unwrap_err().0, ErrorCode::BadLogin);
+    }
+    for (who, peer, words) in [
+        (&claims(), PEER, "from this address"),
+        (&bob, PEER, "from this address"),
+        (&claims(), elsewhere, "of this account"),
+    ] {
+        let (code, message) = say(who, peer, now).unwrap_err();
+        assert_eq!(code, ErrorCode::TooFast);
+        assert!(message.contains(words), "{message}");
+        assert!(
+            message.contains("60 per minute are forgiven (login.failures_per_minute)"),
+            "{message}"
+        );
+    }
+    assert_eq!(say(&bob, elsewhere, now).as_deref(), Ok("bob"));
+    let later = now + Duration::from_secs(1);
+    assert_eq!(say(&claims(), PEER, later).as_deref(), Ok("ann"));
+    // A token that nobody of ours has signed is no word of the account that it names.
+    let forged = EncodingKey::from_secret(b"another secret of thirty-two byte");
+    let forged = encode(&header(Algorithm::HS256, Some("s")), &bob, &forged).unwrap();
+    for n in 0..9 {
+        let hello = Hello {
+            token: Some(forged.clone()),
+            ..Hello::default()
+        };
+        let peer = IpAddr::from([203, 0, 113, n]);
+        let refusal = logins
+            .admit(hello, (peer, later), Codec::Json)
+            .err()
+            .unwrap();
+        assert_eq!(refusal.code, ErrorCode::BadLogin);
+    }
+    assert_eq!(say(&bob, elsewhere, later).as_deref(), Ok("bob"));
 }

@@ -86,6 +86,8 @@ const LOGIN_REASONS: &[Label] = &[label(
         "early",
         "audience",
         "issuer",
+        "address_limit",
+        "account_limit",
         "session",
         "overloaded",
         "draining",
@@ -136,6 +138,7 @@ const TASKS_ENDED: &[Label] = &[
     KIND,
     label("outcome", &["committed", "refused", "timeout", "failed"]),
 ];
+const RULE: &[Label] = &[label("rule", &[])];
 const REPLAYS: &[Label] = &[label("outcome", &["done", "again"])];
 const REGION: &[Label] = &[label("region", &[])];
 const WORKER: &[Label] = &[label("worker", &[])];
@@ -181,6 +184,7 @@ pub const ALL: &[Metric] = &[
     metric("brightstar_sent_bytes_total", Counter, Unit::Bytes, SENT, "bytes of messages to clients"),
     metric("brightstar_command_seconds", Histogram, Unit::Seconds, STAGES, "from socket to commit; from socket to reply released"),
     metric("brightstar_tasks_total", Counter, Unit::Count, TASKS_ENDED, "tasks ended"),
+    metric("brightstar_refusals_total", Counter, Unit::Count, RULE, "what the world refused sessions, by the rule's name; other: refused in words, or the 32nd rule and further ones"),
     metric("brightstar_task_retries_total", Counter, Unit::Count, TASKS, "further runs because a region was taken"),
     metric("brightstar_tasks_multi_region_total", Counter, Unit::Count, TASKS, "committed tasks that held more than one region"),
     metric("brightstar_task_panics_total", Counter, Unit::Count, TASKS, "panics caught around tasks"),

@@ -12,6 +12,7 @@ pub mod channel;
 pub mod dead;
 pub mod effect;
 pub mod engine;
+pub mod fair;
 #[doc(hidden)]
 pub mod fuzzing;
 pub mod job;

@@ -258,6 +258,7 @@ fn command<W: World>(
         |task| host.world.command(task, caller, payload),
         |done| {
             owed.done.set(true);
+            count_refusal(host, caller, &done);
             let outcome = match done {
                 Done::Committed(reply) => Outcome::Ok(Payload::new(reply)),
                 Done::Ended(fault, message) => Outcome::Error { fault, message },
@@ -304,6 +305,7 @@ fn publish<W: World>(
             Ok(true)
         },
         |done| {
+            count_refusal(host, caller, &done);
             let metrics = &host.metrics;
             let outcome = match done {
                 Done::Committed(true) => &metrics.publishes_said,
@@ -329,9 +331,19 @@ fn input<W: World>(host: &Host<W>, worker: &mut Worker, shared: &Shared, slot: &
             &Asked::new(&shared.caller, seq, &input),
         ),
         |task| host.world.input(task, &shared.caller, &input),
-        |_| None,
+        |done| {
+            count_refusal(host, &shared.caller, &done);
+            None
+        },
     );
     shared.input_done.store(seq, Ordering::Relaxed);
+}
+
+/// Counts what the world refused a session, by rule.
+fn count_refusal<W: World, R>(host: &Host<W>, caller: &Caller, done: &Done<R>) {
+    if let Done::Ended(Fault::Refused, message) = done {
+        host.fouls.count(caller, message);
+    }
 }
 
 fn call<'a>(kind: &'static str, class: Class, origin: &'a Asked<'a>) -> Call<'a> {

@@ -6,6 +6,7 @@
 
 use std::time::Duration;
 
+use world_data::fair::{Reach, Speed};
 use world_data::{
     Caller, Entity, JobId, Kinds, Map, Message, ObjectId, Owner, Payload, Point, Ref, Step, Stop,
     Task, Tick, World,
@@ -202,7 +203,7 @@ fn walk(tick: &Tick<'_>, at: Point, player: &Player) -> Step {
     let Some(target) = player.target else {
         return Step::Stay;
     };
-    let next = at.towards(target, SPEED * tick.seconds());
+    let next = Speed::new(SPEED).step(at, target, tick.seconds());
     if next == target {
         Step::become_at(
             Player {
@@ -249,11 +250,7 @@ fn pick(task: &mut Task<'_>, you: Ref<Player>, id: u64) -> Result<Reply, Stop> {
 
 fn check_reach(task: &mut Task<'_>, you: Ref<Player>, id: ObjectId) -> Result<(), Stop> {
     let (here, there) = (task.position(you.id())?, task.position(id)?);
-    if here.distance(there) > REACH {
-        Err(Stop::refused("too_far"))
-    } else {
-        Ok(())
-    }
+    Reach::new(REACH).check(here, there)
 }
 
 fn drop_gold(task: &mut Task<'_>, you: Ref<Player>, gold: i64) -> Result<Reply, Stop> {

@@ -2,6 +2,7 @@
 
 use std::rc::Rc;
 
+use proptest::prelude::*;
 use protocol::Codec;
 
 use super::slot::DELTAS_KEPT;
@@ -264,4 +265,90 @@ fn a_region_made_anew_is_asked_for_its_cells_again() {
         "",
         "nothing until it has answered"
     );
+}
+
+/// How far a client is shown cells at the most: the view, what is added before a cell is left, and a
+/// stride that may be left out of a look.
+const SHOWN: f64 = 96.0 * LEAVE + STRIDE;
+
+/// Somebody who walks, and what is sent to a client that keeps what it is told.
+#[derive(Default)]
+struct Walker {
+    sight: Sight,
+    at: Point,
+    knows: std::collections::BTreeSet<u64>,
+}
+
+impl Walker {
+    fn look(&mut self, map: &Map, slots: &mut Slots) -> Result<(), TestCaseError> {
+        let forget = self.sight.follow(self.at, (map, 96.0), CODEC, slots);
+        for cell in forget {
+            prop_assert!(
+                self.knows.remove(&cell),
+                "{} is forgotten, but was not known",
+                cell
+            );
+        }
+        Ok(())
+    }
+
+    fn read(&mut self, map: &Map, slots: &mut Slots) -> Result<(), TestCaseError> {
+        let mut parts = Vec::new();
+        self.sight.catch_up(slots, &mut parts);
+        for part in parts {
+            let cell: u64 = std::str::from_utf8(&part).unwrap().parse().unwrap();
+            self.knows.insert(cell);
+        }
+        for cell in &self.knows {
+            let far = map.distance_to_cell(self.at, Home(*cell));
+            prop_assert!(far <= SHOWN, "cell {} is {} m away", cell, far);
+        }
+        let near = map.cells_within(self.at, 96.0 - STRIDE);
+        for cell in near {
+            prop_assert!(
+                self.knows.contains(&cell.0),
+                "{:?} is near, and not shown",
+                cell
+            );
+        }
+        Ok(())
+    }
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig { cases: 200, ..ProptestConfig::default() })]
+
+    /// Whatever ways sessions take, and however seldom they read, no frame holds a cell that is out
+    /// of view, nor does a client keep one: nobody is told what is behind the hill.
+    #[test]
+    fn nothing_out_of_view_is_shown_on_any_walk(
+        steps in proptest::collection::vec(
+            (0..3_usize, -9.0..9.0_f64, -9.0..9.0_f64, 0..20_u8, any::<bool>()), 1..150),
+    ) {
+        let map = Map::square(1024.0);
+        let mut slots = Slots::default();
+        let mut walkers: [Walker; 3] = Default::default();
+        for walker in &mut walkers {
+            walker.at = Point::new(500.0, 500.0);
+        }
+        for (who, dx, dy, jump, reads) in steps {
+            let walker = &mut walkers[who];
+            let far = if jump == 0 { 40.0 } else { 1.0 };
+            let to = Point::new(walker.at.x + dx * far, walker.at.y + dy * far);
+            walker.at = map.clamp(to);
+            slots.now += 1;
+            walker.look(&map, &mut slots)?;
+            // Regions answer: of each cell that is wanted, all there is in it, and then a change.
+            for (key, wanted) in mem::take(&mut slots.wants) {
+                if wanted {
+                    let (now, text) = (slots.now, key.cell.0.to_string());
+                    slots.update(&update(key.cell.0, now, now, "", &text));
+                    slots.update(&update(key.cell.0, now, now + 1, &text, ""));
+                }
+            }
+            if reads {
+                walker.read(&map, &mut slots)?;
+            }
+        }
+    }
 }
