@@ -28,7 +28,7 @@ use metrics::counter;
 use protocol::{Codec, ErrorCode, Hello};
 use tokio::time::Instant;
 
-use crate::config::{self, ConfigError, LoginMode};
+use crate::config::{self, Config, ConfigError, LoginMode};
 use claims::Expected;
 use denied::Denied;
 use keys::Keys;
@@ -52,17 +52,13 @@ struct Not {
 }
 
 impl Logins {
-    /// Reads the keys, if tokens are asked for. `world` is whom tokens are for by default;
-    /// `limit_loopback` as for sockets.
+    /// Reads the keys, if tokens are asked for. `world` is whom tokens are for by default.
     ///
     /// # Errors
     /// When a key can't be read: names the folder, the file and why.
-    pub(crate) fn new(
-        config: &config::Login,
-        world: &str,
-        limit_loopback: bool,
-    ) -> Result<Self, ConfigError> {
+    pub(crate) fn new(config: &Config, world: &str) -> Result<Self, ConfigError> {
         crypto::install();
+        let (config, limit_loopback) = (&config.login, config.gateway.limit_loopback);
         let logins = Self {
             config: config.clone(),
             expected: Expected::new(config, world),

@@ -102,11 +102,7 @@ pub fn start<W: World>(
 ) -> Result<Running, StartError> {
     config.check()?;
     let admin = Admin::new(&config.admin)?.map(Arc::new);
-    let logins = Arc::new(Logins::new(
-        &config.login,
-        W::NAME,
-        config.gateway.limit_loopback,
-    )?);
+    let logins = Arc::new(Logins::new(config, W::NAME)?);
     let tls = Tls::new(&config.tls)?;
     let reload = Reload {
         logins: Arc::clone(&logins),

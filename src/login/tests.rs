@@ -23,7 +23,7 @@ use super::Logins;
 use super::claims::{Bad, Expected};
 use super::denied::Denied;
 use super::keys::Keys;
-use crate::config::{self, LoginMode};
+use crate::config::{self, Config, LoginMode};
 
 const SECRET: [u8; 32] = *b"a secret of thirty-two bytes, so";
 const PEER: IpAddr = IpAddr::V4(Ipv4Addr::new(192, 0, 2, 1));
@@ -99,7 +99,11 @@ impl Folder {
             ..config::Login::default()
         };
         change(&mut config);
-        Logins::new(&config, "yard", false).unwrap()
+        let config = Config {
+            login: config,
+            ..Config::default()
+        };
+        Logins::new(&config, "yard").unwrap()
     }
 }
 
