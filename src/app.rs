@@ -201,6 +201,12 @@ impl<W: World, A: Args + 'static, C: Subcommand + 'static> App<W, A, C> {
             Ok(Command::Dead(flags)) => {
                 ended::<W>(tools::dead::run(&flags, self.world, self.defaults))
             }
+            Ok(Command::Check(flags)) => {
+                ended::<W>(tools::check::run(&flags, self.world, self.defaults))
+            }
+            Ok(Command::Inspect(flags)) => {
+                ended::<W>(tools::inspect::run(&flags, self.world, self.defaults))
+            }
             Err(error) => {
                 let code = u8::try_from(error.exit_code()).unwrap_or(USAGE);
                 match error.print() {

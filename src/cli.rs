@@ -11,7 +11,9 @@ use world_data::Durability;
 
 use crate::config::{self, Config, ConfigError, LogFormat, LoginMode};
 use crate::login::mint::Mint;
+use crate::tools::check::Check;
 use crate::tools::dead::Dead;
+use crate::tools::inspect::Inspect;
 
 /// The whole command line of a world's binary. `A`: the world's own flags of `serve`; `C`: its own
 /// subcommands.
@@ -30,6 +32,10 @@ pub(crate) enum Command<A: Args, C: Subcommand> {
     Serve(Serve<A>),
     /// Lists, shows, replays and drops dead letters: tasks that were given up.
     Dead(Dead<A>),
+    /// Checks the data in a folder, without changing it, and says what is wrong
+    Check(Check<A>),
+    /// Shows the objects in a folder as JSON, or how much room each kind takes
+    Inspect(Inspect<A>),
     /// Signs a token to log in with, for trying `login.mode = "jwt"` out
     Token(Mint),
     #[command(flatten)]

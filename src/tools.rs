@@ -5,7 +5,9 @@
 //! Invariant: a command that fails ends in one line on standard error and an exit code that is not
 //! 0; what it found goes to standard output.
 
+pub(crate) mod check;
 pub(crate) mod dead;
+pub(crate) mod inspect;
 pub(crate) mod letters;
 mod remote;
 
@@ -14,7 +16,7 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use clap::Args;
-use world_data::{Engine, NoClients, World};
+use world_data::{Engine, NoClients, Options, World};
 
 use crate::config::{self, Config, ConfigError};
 use crate::server::wall_ms;
@@ -59,6 +61,39 @@ pub(crate) struct Place<A: Args> {
     world: A,
 }
 
+/// A folder that is looked at as it lies there.
+#[derive(Debug, Args)]
+pub(crate) struct Folder<A: Args> {
+    /// Folder of a stopped server's data, or a backup
+    #[arg(value_name = "DIR")]
+    dir: PathBuf,
+    /// Configuration file (TOML)
+    #[arg(long, value_name = "FILE")]
+    config: Option<PathBuf>,
+    #[command(flatten)]
+    world: A,
+}
+
+impl<A: Args> Folder<A> {
+    /// The engine's numbers: `defaults`, the file, the environment.
+    fn options(&self, defaults: Config) -> Result<Options, ToolError> {
+        let config = layers(defaults, self.config.as_deref())?;
+        config.check()?;
+        Ok(config.engine_options(wall_ms()))
+    }
+}
+
+/// `defaults`, then a file, then the environment.
+fn layers(defaults: Config, file: Option<&Path>) -> Result<Config, ToolError> {
+    let mut config = defaults;
+    if let Some(file) = file {
+        config = config::file(&config, file)?;
+    }
+    let variables = std::env::vars_os()
+        .filter_map(|(name, value)| Some((name.into_string().ok()?, value.into_string().ok()?)));
+    Ok(config::environment(&config, variables)?)
+}
+
 /// Where a command does its work.
 enum Target<W: World> {
     /// A folder that nobody else has open.
@@ -78,14 +113,7 @@ impl<A: Args> Place<A> {
 
     /// The effective configuration: `defaults`, the file, the environment, the flags.
     fn config(&self, defaults: Config) -> Result<Config, ToolError> {
-        let mut config = defaults;
-        if let Some(file) = &self.config {
-            config = config::file(&config, file)?;
-        }
-        let variables = std::env::vars_os().filter_map(|(name, value)| {
-            Some((name.into_string().ok()?, value.into_string().ok()?))
-        });
-        config = config::environment(&config, variables)?;
+        let mut config = layers(defaults, self.config.as_deref())?;
         if let Some(data) = &self.data {
             config.server.data.clone_from(data);
         }

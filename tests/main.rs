@@ -21,6 +21,7 @@ mod dead;
 mod drain;
 mod endpoints;
 mod flood;
+mod folder;
 mod handshake;
 mod limits;
 mod malformed;

@@ -8,13 +8,16 @@
 //! `store`, `checkpoint`, `recovery` (how it gets safe), `session`, `channel` (what is kept of
 //! clients, and of what they say to each other).
 
+pub mod backup;
 pub mod channel;
+pub mod check;
 pub mod dead;
 pub mod effect;
 pub mod engine;
 pub mod fair;
 #[doc(hidden)]
 pub mod fuzzing;
+pub mod inspect;
 pub mod job;
 pub mod line;
 pub mod object;
@@ -35,6 +38,7 @@ mod feed;
 mod hex;
 mod journal;
 mod lane;
+mod mention;
 mod metrics;
 mod picture;
 mod record;

@@ -13,11 +13,19 @@ use rustc_hash::FxHashMap;
 use serde::{Deserialize, Serialize, de::DeserializeOwned};
 
 use crate::line::{Home, Map};
+use crate::mention::{self, Mention};
 
 /// A number below 2^53 (exact in JavaScript) that names one object of the world for ever.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Deserialize)]
 #[serde(transparent)]
 pub struct ObjectId(u64);
+
+impl Serialize for ObjectId {
+    /// As its number; who cares is told that it is an id (`mention`).
+    fn serialize<S: serde::Serializer>(&self, s: S) -> Result<S::Ok, S::Error> {
+        s.serialize_newtype_struct(mention::ID, &self.0)
+    }
+}
 
 const KEYED: u64 = 1 << 52;
 const ENTITY: u64 = 1 << 51;
@@ -50,6 +58,23 @@ impl ObjectId {
     /// The number itself.
     pub const fn raw(self) -> u64 {
         self.0
+    }
+
+    /// The kind and key of a keyed object.
+    pub(crate) const fn kind_and_key(self) -> Option<(u16, u64)> {
+        if self.0 & KEYED == 0 {
+            return None;
+        }
+        Some((((self.0 & !KEYED) >> KEY_BITS) as u16, self.0 & MAX_KEY))
+    }
+
+    /// The number that was handed out for an object that is not keyed.
+    pub(crate) const fn number(self) -> Option<u64> {
+        if self.0 & KEYED == 0 {
+            Some(self.0 & !ENTITY)
+        } else {
+            None
+        }
     }
 
     /// Whether the object is an entity: has a position.
@@ -125,9 +150,19 @@ impl<T> fmt::Debug for Ref<T> {
         write!(f, "Ref({})", self.id.0)
     }
 }
-impl<T> Serialize for Ref<T> {
+impl<T: Object> Serialize for Ref<T> {
+    /// As the object's number; who cares is told that it is a reference, and to what (`mention`).
     fn serialize<S: serde::Serializer>(&self, s: S) -> Result<S::Ok, S::Error> {
-        self.id.serialize(s)
+        s.serialize_newtype_struct(mention::REF, &To(*self))
+    }
+}
+
+/// The inside of a stored reference: its kind and number.
+struct To<T>(Ref<T>);
+
+impl<T: Object> Serialize for To<T> {
+    fn serialize<S: serde::Serializer>(&self, s: S) -> Result<S::Ok, S::Error> {
+        s.serialize_newtype_struct(T::NAME, &self.0.id.0)
     }
 }
 impl<'de, T> Deserialize<'de> for Ref<T> {
@@ -145,6 +180,8 @@ impl<'de, T> Deserialize<'de> for Ref<T> {
 pub(crate) trait Stored: Any + Send + Sync {
     fn kind(&self) -> u16;
     fn encode(&self, into: &mut Vec<u8>) -> Result<(), rmp_serde::encode::Error>;
+    /// Shows the objects that it names.
+    fn mentions(&self, see: &mut dyn FnMut(Mention)) -> Result<(), String>;
 }
 
 impl<T: Object> Stored for T {
@@ -154,6 +191,10 @@ impl<T: Object> Stored for T {
 
     fn encode(&self, into: &mut Vec<u8>) -> Result<(), rmp_serde::encode::Error> {
         rmp_serde::encode::write_named(into, self)
+    }
+
+    fn mentions(&self, see: &mut dyn FnMut(Mention)) -> Result<(), String> {
+        mention::of(self, see)
     }
 }
 
@@ -223,6 +264,11 @@ impl Kinds {
     /// The name of a kind, if the world knows it.
     pub fn name(&self, kind: u16) -> Option<&'static str> {
         self.0.get(&kind).map(|(name, _)| *name)
+    }
+
+    /// All kinds, by number, with their names.
+    pub(crate) fn all(&self) -> impl Iterator<Item = (u16, &'static str)> {
+        self.0.iter().map(|(kind, (name, _))| (*kind, *name))
     }
 
     pub(crate) fn decode(&self, kind: u16, bytes: &[u8]) -> Result<Value, String> {

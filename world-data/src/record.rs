@@ -340,6 +340,12 @@ pub(crate) fn write_row(
 
 /// Reads a row back.
 pub(crate) fn read_row(kinds: &Kinds, row: &[u8]) -> Result<(Option<Point>, Value), String> {
+    let (at, kind, packed) = open_row(row)?;
+    Ok((at, kinds.decode(kind, packed)?))
+}
+
+/// The parts of a row: position, kind, and the object as MessagePack.
+pub(crate) fn open_row(row: &[u8]) -> Result<(Option<Point>, u16, &[u8]), String> {
     let mut rest = row;
     let flags = take::<1>(&mut rest)?[0];
     let kind = u16::from_le_bytes(take(&mut rest)?);
@@ -352,7 +358,7 @@ pub(crate) fn read_row(kinds: &Kinds, row: &[u8]) -> Result<(Option<Point>, Valu
         }
         other => return Err(format!("unknown row flags {other}")),
     };
-    Ok((at, kinds.decode(kind, rest)?))
+    Ok((at, kind, rest))
 }
 
 fn take<const N: usize>(bytes: &mut &[u8]) -> Result<[u8; N], String> {

@@ -12,7 +12,11 @@
 //! numbers `u64`, big-endian, but for that `u8`.
 
 mod channels;
+mod copy;
+mod draft;
+mod look;
 mod open;
+mod pages;
 mod sessions;
 #[cfg(test)]
 mod tests;
@@ -22,8 +26,7 @@ use std::fs::File;
 use std::ops::Bound;
 use std::sync::atomic::{AtomicU64, Ordering};
 
-use heed::types::Bytes;
-use heed::{Database, Env, RoTxn, WithoutTls};
+use heed::{Env, RoTxn, WithoutTls};
 use metrics::{Counter, Gauge, counter, gauge};
 use parking_lot::RwLock;
 
@@ -34,6 +37,12 @@ use crate::line::{Home, Map};
 use crate::object::ObjectId;
 use crate::partition::Partition;
 use crate::shared::ID_LIMIT;
+pub(crate) use copy::{Copied, copy_store};
+pub(crate) use look::Look;
+#[cfg(test)]
+pub(crate) use look::tamper;
+pub(crate) use open::{TABLES, held, lock_as_found};
+use pages::{Pages, Read, Table};
 
 /// The format of the tables. A store with a higher number is refused.
 ///
@@ -44,8 +53,6 @@ const MAX_READERS: u32 = 1024;
 
 /// The system's number for a failed write.
 const EIO: i32 = 5;
-
-type Table = Database<'static, Bytes, Bytes>;
 
 /// Keys of `meta` that the store itself writes; no record may change them.
 mod key {
@@ -201,7 +208,7 @@ impl Store {
 
     /// The number of the next dead letter: above every one that was ever stored.
     pub(crate) fn next_dead(&self) -> Result<u64> {
-        self.read("read dead letters", Tables::next_dead)
+        self.read("read dead letters", |tables, txn| tables.next_dead(txn))
     }
 
     /// Everything that lives in `home`.
@@ -298,12 +305,29 @@ impl Store {
 }
 
 impl Tables {
-    fn next_dead(&self, txn: &RoTxn<'_>) -> heed::Result<u64> {
-        let kept = match self.dead.last(txn)? {
-            Some((newest, _)) => number(Some(newest))? + 1,
+    /// All of them, in the order of [`TABLES`].
+    fn all(&self) -> [Table; TABLES.len()] {
+        [
+            self.meta,
+            self.rows,
+            self.places,
+            self.names,
+            self.dead,
+            self.sessions,
+            self.outcomes,
+            self.events,
+            self.jobs,
+            self.said,
+            self.channels,
+        ]
+    }
+
+    fn next_dead(&self, from: &impl Read) -> heed::Result<u64> {
+        let kept = match from.last(self.dead)? {
+            Some(newest) => number(Some(&newest))? + 1,
             None => 1,
         };
-        match self.meta.get(txn, key::NEXT_DEAD.as_bytes())? {
+        match from.get(self.meta, key::NEXT_DEAD.as_bytes())? {
             Some(noted) => Ok(kept.max(number(Some(noted))?)),
             None => Ok(kept),
         }

@@ -241,13 +241,7 @@ impl Task<'_> {
     }
 
     fn home_of_name(&self, directory: &str) -> Home {
-        // FNV-1a: homes of names are stored, so how they are found must never change.
-        let hash = directory
-            .bytes()
-            .fold(0xCBF2_9CE4_8422_2325, |hash: u64, byte| {
-                (hash ^ u64::from(byte)).wrapping_mul(0x0100_0000_01B3)
-            });
-        self.map().shard_of(hash)
+        home_of_directory(self.map(), directory)
     }
 
     /// Moves an entity; a point off the map is taken to its edge.
@@ -346,6 +340,22 @@ impl Task<'_> {
 }
 
 /// A name up to its last `/`; all of a name without one is in the directory "".
+/// Where the names of a directory live.
+fn home_of_directory(map: &Map, directory: &str) -> Home {
+    // FNV-1a: homes of names are stored, so how they are found must never change.
+    let hash = directory
+        .bytes()
+        .fold(0xCBF2_9CE4_8422_2325, |hash: u64, byte| {
+            (hash ^ u64::from(byte)).wrapping_mul(0x0100_0000_01B3)
+        });
+    map.shard_of(hash)
+}
+
+/// Where a name lives.
+pub(crate) fn home_of_name(map: &Map, name: &str) -> Home {
+    home_of_directory(map, directory_of(name))
+}
+
 fn directory_of(name: &str) -> &str {
     name.rsplit_once('/').map_or("", |(directory, _)| directory)
 }

@@ -33,7 +33,7 @@ const MEMORY_SLACK: usize = 2;
 /// Runs in which a task may find that it needs yet another region; then it gets them all, and ends.
 const MOST_GROWTHS: u32 = 32;
 /// The name that says that genesis ran.
-const GENESIS: &str = "brightstar/genesis";
+pub(crate) const GENESIS: &str = "brightstar/genesis";
 /// Time that genesis may take.
 const GENESIS_BUDGET: Duration = Duration::from_mins(10);
 

@@ -4,13 +4,12 @@
 //! Invariant: no more than the last [`SAID_KEPT`] messages are kept, each once, however many heard
 //! it; nothing is kept of a channel without members but what was said.
 
-use std::ops::Bound;
 use std::sync::Arc;
 
-use heed::{RoTxn, RwTxn};
+use heed::RoTxn;
 use rustc_hash::FxHashMap;
 
-use super::{Result, Store, Tables, damaged, number};
+use super::{Pages, Read, Result, Store, Tables, damaged, number};
 use crate::batch::Batch;
 use crate::channel::{SAID_KEPT, Said};
 use crate::session::{SessionRecord, Told};
@@ -107,35 +106,28 @@ impl Tables {
     }
 
     /// How much was said on a channel.
-    pub(super) fn count(&self, txn: &RoTxn<'_>, channel: &str) -> heed::Result<u64> {
-        let count = self.channels.get(txn, channel.as_bytes())?;
+    pub(super) fn count(&self, from: &impl Read, channel: &str) -> heed::Result<u64> {
+        let count = from.get(self.channels, channel.as_bytes())?;
         count.map_or(Ok(0), |count| number(Some(count)))
     }
 
-    pub(super) fn put_channels(&self, txn: &mut RwTxn<'_>, batch: &Batch<'_>) -> heed::Result<()> {
+    pub(super) fn put_channels(&self, to: &mut impl Pages, batch: &Batch<'_>) -> heed::Result<()> {
         let mut counts: Vec<_> = batch.channels.iter().collect();
         counts.sort_unstable();
         for (name, count) in counts {
             match count {
-                Some(count) => {
-                    self.channels
-                        .put(txn, name.as_bytes(), &count.to_be_bytes())?;
-                }
-                None => {
-                    self.channels.delete(txn, name.as_bytes())?;
-                }
+                Some(count) => to.put(self.channels, name.as_bytes(), &count.to_be_bytes())?,
+                None => to.delete(self.channels, name.as_bytes())?,
             }
         }
         for (number, said) in &batch.said {
-            self.said.put(txn, &number.to_be_bytes(), said)?;
+            to.put(self.said, &number.to_be_bytes(), said)?;
         }
         let Some((newest, _)) = batch.said.back() else {
             return Ok(());
         };
         if let Some(gone) = newest.checked_sub(SAID_KEPT) {
-            let end = gone.to_be_bytes();
-            let all = (Bound::Unbounded, Bound::Included(&end[..]));
-            self.said.delete_range(txn, &all)?;
+            to.delete_range(self.said, &[0; 8], &gone.to_be_bytes())?;
         }
         Ok(())
     }

@@ -18,13 +18,14 @@ use heed::{CommitOrAbort, Env, EnvFlags, EnvOpenOptions, RoTxn, WithoutTls};
 use parking_lot::RwLock;
 use uuid::Uuid;
 
+use super::pages::{Db, Table};
 use super::write::MAP_GRAIN;
-use super::{FORMAT, Gauges, MAX_READERS, Store, Table, Tables, key, number};
+use super::{FORMAT, Gauges, MAX_READERS, Store, Tables, key, number};
 use crate::engine::OpenError;
 use crate::line::Map;
 use crate::partition::Partition;
 
-const STORE: &str = "store";
+pub(super) const STORE: &str = "store";
 /// A store that is being made; whatever a crash left of it is of no use.
 const UNFINISHED: &str = "store.new";
 const LOCK: &str = "lock";
@@ -33,7 +34,7 @@ const LOCK: &str = "lock";
 const LOCK_TRIES: u32 = 50;
 const LOCK_PAUSE: Duration = Duration::from_millis(20);
 const JOURNAL: &str = "journal";
-const TABLES: [&str; 11] = [
+pub(crate) const TABLES: [&str; 11] = [
     "meta", "rows", "where", "names", "dead", "sessions", "outcomes", "events", "jobs", "said",
     "channels",
 ];
@@ -43,14 +44,15 @@ const HARMLESS: [&str; 3] = [LOCK, UNFINISHED, "lost+found"];
 
 type Result<T> = std::result::Result<T, OpenError>;
 
-fn fault(dir: &Path, what: impl std::fmt::Display) -> OpenError {
+pub(super) fn fault(dir: &Path, what: impl std::fmt::Display) -> OpenError {
     OpenError(format!("can't open {}: {what}", dir.display()))
 }
 
 /// What `meta` says the store is.
-struct Identity {
-    world_id: Uuid,
-    applied: u64,
+pub(super) struct Identity {
+    pub(super) format: u64,
+    pub(super) world_id: Uuid,
+    pub(super) applied: u64,
 }
 
 impl Store {
@@ -145,7 +147,37 @@ fn lock(dir: &Path) -> Result<File> {
         .truncate(false)
         .write(true)
         .open(&path);
-    let file = file.map_err(|e| fault(dir, e))?;
+    lock_file(dir, file.map_err(|e| fault(dir, e))?)
+}
+
+/// Locks the folder if it has a lock, without making one.
+pub(crate) fn lock_as_found(dir: &Path) -> Result<Option<File>> {
+    must_be_made(dir)?;
+    match File::open(dir.join(LOCK)) {
+        Ok(file) => lock_file(dir, file).map(Some),
+        Err(error) if error.kind() == std::io::ErrorKind::NotFound => Ok(None),
+        Err(error) => Err(fault(dir, error)),
+    }
+}
+
+/// Whether another process has the folder open now.
+pub(crate) fn held(dir: &Path) -> Result<bool> {
+    must_be_made(dir)?;
+    match File::open(dir.join(LOCK)) {
+        Ok(file) => Ok(matches!(file.try_lock(), Err(TryLockError::WouldBlock))),
+        Err(error) if error.kind() == std::io::ErrorKind::NotFound => Ok(false),
+        Err(error) => Err(fault(dir, error)),
+    }
+}
+
+fn must_be_made(dir: &Path) -> Result<()> {
+    if Store::is_made(dir) {
+        return Ok(());
+    }
+    Err(fault(dir, "there is no world in it"))
+}
+
+fn lock_file(dir: &Path, file: File) -> Result<File> {
     for patience in (0..LOCK_TRIES).rev() {
         match file.try_lock() {
             Ok(()) => return Ok(file),
@@ -222,21 +254,31 @@ fn make(
 
 /// Looks whose store it is without changing a byte of it.
 fn peek(store: &Path, world: &str, map: &Map) -> std::result::Result<(), String> {
-    let mut options = EnvOpenOptions::new().read_txn_without_tls();
-    options.max_dbs(TABLES.len() as u32);
-    // SAFETY: nothing is written; either we hold the folder's lock or it has none, so no server of
-    // ours writes to the file while we read.
-    let env = unsafe {
-        options.flags(EnvFlags::READ_ONLY | EnvFlags::NO_LOCK);
-        options.open(store)
-    };
-    let env = env.map_err(|e| format!("the store in it is not readable as LMDB: {e}"))?;
-    let result = peek_into(&env, world, map);
+    let env =
+        read_only(store).map_err(|e| format!("the store in it is not readable as LMDB: {e}"))?;
+    let result = identify_env(&env, world, map).map(|_| ());
     env.prepare_for_closing().wait();
     result
 }
 
-fn peek_into(env: &Env<WithoutTls>, world: &str, map: &Map) -> std::result::Result<(), String> {
+/// Opens LMDB without writing a byte, not even to its table of readers.
+pub(super) fn read_only(store: &Path) -> heed::Result<Env<WithoutTls>> {
+    let mut options = EnvOpenOptions::new().read_txn_without_tls();
+    options.max_dbs(TABLES.len() as u32);
+    // SAFETY: nothing is written; either we hold the folder's lock or it has none, so no server of
+    // ours writes to the file while we read.
+    unsafe {
+        options.flags(EnvFlags::READ_ONLY | EnvFlags::NO_LOCK);
+        options.open(store)
+    }
+}
+
+/// Whose an open LMDB is.
+pub(super) fn identify_env(
+    env: &Env<WithoutTls>,
+    world: &str,
+    map: &Map,
+) -> std::result::Result<Identity, String> {
     let text = |e: heed::Error| format!("the store in it can't be read: {e}");
     let txn = env.read_txn().map_err(text)?;
     let opened = env.open_databases_and_commit(txn, |opener, txn| {
@@ -246,12 +288,12 @@ fn peek_into(env: &Env<WithoutTls>, world: &str, map: &Map) -> std::result::Resu
     let table = opened.map_err(text)?.commit().flatten();
     let table = table.ok_or("the store in it is not a world of Brightstar")?;
     let txn = env.read_txn().map_err(text)?;
-    identify(table, &txn, world, map).map(|_| ())
+    identify(table, &txn, world, map)
 }
 
 /// Reads `meta` and compares it with what is expected.
 fn identify(
-    meta: Table,
+    meta: Db,
     txn: &RoTxn<'_>,
     world: &str,
     map: &Map,
@@ -290,7 +332,11 @@ fn identify(
         .map_err(|e| format!("its partition is damaged: {e}"))?;
     let world_id = Uuid::from_slice(&get(key::WORLD_ID)?).map_err(|e| e.to_string())?;
     let applied = number(Some(&get(key::APPLIED)?)).map_err(|e| e.to_string())?;
-    Ok(Identity { world_id, applied })
+    Ok(Identity {
+        format,
+        world_id,
+        applied,
+    })
 }
 
 fn json<T: serde::de::DeserializeOwned>(key: &str, bytes: &[u8]) -> std::result::Result<T, String> {
@@ -326,7 +372,22 @@ fn open_made(
     let env = unsafe { options(store_bytes).open(store) }.map_err(text)?;
     env.clear_stale_readers().map_err(text)?;
     upgrade(&env).map_err(text)?;
+    let tables = open_tables(&env).map_err(text)?;
     let txn = env.read_txn().map_err(text)?;
+    let identity = identify(*tables.meta, &txn, world, map)?;
+    drop(txn);
+    Ok((env, tables, identity))
+}
+
+/// Gives tables their numbers, in order.
+fn numbered() -> impl FnMut(Option<Db>) -> Option<Table> {
+    let mut numbers = 0..;
+    move |db| Some(Table::new(numbers.next()?, db?))
+}
+
+/// Opens the tables that every store of today's format has.
+pub(super) fn open_tables(env: &Env<WithoutTls>) -> heed::Result<Tables> {
+    let txn = env.read_txn()?;
     let opened = env.open_databases_and_commit(txn, |opener, txn| {
         let open = |name: &str| {
             let table = opener.open_database::<Bytes, Bytes>(txn, Some(name))?;
@@ -338,8 +399,7 @@ fn open_made(
         }
         Ok::<_, heed::Error>(CommitOrAbort::<_, ()>::Commit(all))
     });
-    let opened = opened.map_err(text)?.commit();
-    let missing = "the store's tables were not opened";
+    let missing = || super::damaged("the store's tables were not opened");
     let [
         Some(meta),
         Some(rows),
@@ -352,11 +412,11 @@ fn open_made(
         Some(jobs),
         Some(said),
         Some(channels),
-    ] = opened.ok_or(missing)?
+    ] = opened?.commit().ok_or_else(missing)?.map(numbered())
     else {
-        return Err(missing.into());
+        return Err(missing());
     };
-    let tables = Tables {
+    Ok(Tables {
         meta,
         rows,
         places,
@@ -368,9 +428,5 @@ fn open_made(
         jobs,
         said,
         channels,
-    };
-    let txn = env.read_txn().map_err(text)?;
-    let identity = identify(meta, &txn, world, map)?;
-    drop(txn);
-    Ok((env, tables, identity))
+    })
 }

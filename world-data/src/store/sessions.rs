@@ -4,13 +4,11 @@
 //! Invariant: of a session without a record nothing is kept; no more than the last outcomes, and
 //! no more events than were asked for, and none that has arrived.
 
-use std::ops::Bound;
-
-use heed::{RoTxn, RwTxn};
+use heed::RoTxn;
 use uuid::Uuid;
 
 use super::channels::Archive;
-use super::{Result, Store, Table, Tables, damaged, number};
+use super::{Pages, Result, Store, Table, Tables, damaged, number};
 use crate::batch::{Batch, SessionEdit};
 use crate::effect::SessionId;
 use crate::session::{OUTCOMES_KEPT, SavedSession, SessionRecord, Told, words};
@@ -82,7 +80,7 @@ impl Tables {
 
     pub(super) fn put_sessions(
         &self,
-        txn: &mut RwTxn<'_>,
+        to: &mut impl Pages,
         batch: &Batch<'_>,
         events_kept: u64,
     ) -> heed::Result<()> {
@@ -91,13 +89,13 @@ impl Tables {
         for (id, edit) in edits {
             let key = id.0.into_bytes();
             if edit.wiped {
-                remove(self.outcomes, txn, &key, &[u8::MAX])?;
-                remove(self.events, txn, &key, &u64::MAX.to_be_bytes())?;
+                remove(self.outcomes, to, &key, &[u8::MAX])?;
+                remove(self.events, to, &key, &u64::MAX.to_be_bytes())?;
             }
-            let before = self.sessions.get(txn, &key)?.map(read_record).transpose()?;
+            let before = to.get(self.sessions, &key)?.map(read_record).transpose()?;
             let mut failed = None;
             let count = |channel: &str| {
-                self.count(txn, channel).unwrap_or_else(|error| {
+                self.count(to, channel).unwrap_or_else(|error| {
                     failed = Some(error);
                     0
                 })
@@ -107,24 +105,24 @@ impl Tables {
                 return Err(error);
             }
             let Some(record) = after else {
-                self.sessions.delete(txn, &key)?;
+                to.delete(self.sessions, &key)?;
                 continue;
             };
             if before.as_ref() != Some(&record) {
-                self.put_record(txn, &key, &record)?;
+                self.put_record(to, &key, &record)?;
             }
-            self.put_outcomes(txn, &key, edit)?;
+            self.put_outcomes(to, &key, edit)?;
             let gone = |record: &SessionRecord| {
                 record.acked.max(record.newest.saturating_sub(events_kept))
             };
             let gone_now = gone(&record);
             if before.is_some_and(|before| gone(&before) < gone_now) {
-                remove(self.events, txn, &key, &gone_now.to_be_bytes())?;
+                remove(self.events, to, &key, &gone_now.to_be_bytes())?;
             }
             for (n, payload) in &edit.events {
                 // Without a payload it still takes its number.
                 if *n > gone_now {
-                    self.events.put(txn, &event_key(&key, *n), payload)?;
+                    to.put(self.events, &event_key(&key, *n), payload)?;
                 }
             }
         }
@@ -133,17 +131,17 @@ impl Tables {
 
     fn put_record(
         &self,
-        txn: &mut RwTxn<'_>,
+        to: &mut impl Pages,
         key: &[u8; ID],
         record: &SessionRecord,
     ) -> heed::Result<()> {
         let bytes = rmp_serde::to_vec_named(record).map_err(damaged)?;
-        self.sessions.put(txn, key, &bytes)
+        to.put(self.sessions, key, &bytes)
     }
 
     fn put_outcomes(
         &self,
-        txn: &mut RwTxn<'_>,
+        to: &mut impl Pages,
         key: &[u8; ID],
         edit: &SessionEdit<'_>,
     ) -> heed::Result<()> {
@@ -155,7 +153,7 @@ impl Tables {
             value.clear();
             value.extend_from_slice(&seq.to_be_bytes());
             value.extend_from_slice(outcome);
-            self.outcomes.put(txn, &slot, &value)?;
+            to.put(self.outcomes, &slot, &value)?;
         }
         Ok(())
     }
@@ -169,11 +167,9 @@ fn event_key(session: &[u8; ID], n: u64) -> [u8; ID + 8] {
 }
 
 /// Removes what `table` has of a session, up to `last`.
-fn remove(table: Table, txn: &mut RwTxn<'_>, session: &[u8; ID], last: &[u8]) -> heed::Result<()> {
+fn remove(table: Table, to: &mut impl Pages, session: &[u8; ID], last: &[u8]) -> heed::Result<()> {
     let end = [session, last].concat();
-    let range = (Bound::Included(&session[..]), Bound::Included(&end[..]));
-    table.delete_range(txn, &range)?;
-    Ok(())
+    to.delete_range(table, session, &end)
 }
 
 fn read_record(bytes: &[u8]) -> heed::Result<SessionRecord> {

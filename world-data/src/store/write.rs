@@ -5,9 +5,7 @@
 
 use std::sync::atomic::Ordering;
 
-use heed::{PutFlags, RwTxn};
-
-use super::{Result, Store, StoreError, Tables, key, number};
+use super::{Pages, Result, Store, StoreError, Tables, key, number};
 use crate::batch::Batch;
 use crate::dead::MAX_DEAD_LETTERS;
 
@@ -31,7 +29,7 @@ pub(crate) struct Applied {
 
 /// Dead letters after a batch.
 #[derive(Debug, Clone, Copy, Default)]
-struct Dead {
+pub(super) struct Dead {
     /// There are so many.
     kept: u64,
     /// The oldest that were given up for newer ones.
@@ -51,9 +49,7 @@ impl Store {
             .bytes()
             .saturating_mul(ROOM_PER_BYTE)
             .saturating_add(MAP_GRAIN);
-        if self.used().saturating_add(room) > self.limit() / 100 * FULL_PERCENT {
-            self.grow(room)?;
-        }
+        self.make_room(room)?;
         for _ in 0..MAX_GROWTHS {
             match self.try_apply(batch, epoch) {
                 Err(StoreError::Full { .. }) => self.grow(room)?,
@@ -63,6 +59,14 @@ impl Store {
         Err(StoreError::Full {
             limit: self.limit(),
         })
+    }
+
+    /// Enlarges the map if `room` more bytes could fill it.
+    pub(super) fn make_room(&self, room: usize) -> Result<()> {
+        if self.used().saturating_add(room) > self.limit() / 100 * FULL_PERCENT {
+            self.grow(room)?;
+        }
+        Ok(())
     }
 
     fn applied(&self, epoch: u64, result: Result<Applied>) -> Result<Applied> {
@@ -79,25 +83,12 @@ impl Store {
         let _open = self.sizing.read();
         let write = || {
             let mut txn = self.env.write_txn()?;
-            self.tables.check_order(&txn, epoch)?;
-            self.tables.put_rows(&mut txn, batch)?;
-            self.tables.put_names(&mut txn, batch)?;
-            self.tables.put_jobs(&mut txn, batch)?;
-            let dead = self.tables.put_rest(&mut txn, batch)?;
-            // Behind the channels: how far a session has counted depends on them.
-            self.tables.put_channels(&mut txn, batch)?;
-            self.tables
-                .put_sessions(&mut txn, batch, self.events_kept)?;
-            self.tables
-                .meta
-                .put(&mut txn, key::APPLIED.as_bytes(), &epoch.to_be_bytes())?;
+            let dead = self
+                .tables
+                .put_batch(&mut txn, batch, epoch, self.events_kept)?;
             txn.commit().map(|()| dead)
         };
-        if let Some(key) = batch.meta.keys().find(|k| is_own(k)) {
-            return Err(StoreError::Damaged(format!(
-                "a record would change {key} of the store"
-            )));
-        }
+        check_meta(batch)?;
         let dead = write().map_err(StoreError::of("write a checkpoint to the store"))?;
         Ok(Applied {
             rows: batch.len(),
@@ -141,6 +132,16 @@ impl Store {
     }
 }
 
+/// No record may change what the store itself says of itself.
+pub(super) fn check_meta(batch: &Batch<'_>) -> Result<()> {
+    match batch.meta.keys().find(|key| is_own(key)) {
+        Some(key) => Err(StoreError::Damaged(format!(
+            "a record would change {key} of the store"
+        ))),
+        None => Ok(()),
+    }
+}
+
 fn is_own(key: &str) -> bool {
     matches!(
         key,
@@ -149,9 +150,29 @@ fn is_own(key: &str) -> bool {
 }
 
 impl Tables {
+    /// Brings the tables up to `epoch`.
+    pub(super) fn put_batch(
+        &self,
+        to: &mut impl Pages,
+        batch: &Batch<'_>,
+        epoch: u64,
+        events_kept: u64,
+    ) -> heed::Result<Dead> {
+        self.check_order(to, epoch)?;
+        self.put_rows(to, batch)?;
+        self.put_names(to, batch)?;
+        self.put_jobs(to, batch)?;
+        let dead = self.put_rest(to, batch)?;
+        // Behind the channels: how far a session has counted depends on them.
+        self.put_channels(to, batch)?;
+        self.put_sessions(to, batch, events_kept)?;
+        to.put(self.meta, key::APPLIED.as_bytes(), &epoch.to_be_bytes())?;
+        Ok(dead)
+    }
+
     /// LMDB must not be set back to an earlier epoch.
-    fn check_order(&self, txn: &RwTxn<'_>, epoch: u64) -> heed::Result<()> {
-        let applied = number(self.meta.get(txn, key::APPLIED.as_bytes())?)?;
+    fn check_order(&self, to: &impl Pages, epoch: u64) -> heed::Result<()> {
+        let applied = number(to.get(self.meta, key::APPLIED.as_bytes())?)?;
         if epoch < applied {
             let what = format!("epoch {epoch} is older than epoch {applied} in the store");
             return Err(super::damaged(what));
@@ -159,30 +180,28 @@ impl Tables {
         Ok(())
     }
 
-    fn put_rows(&self, txn: &mut RwTxn<'_>, batch: &Batch<'_>) -> heed::Result<()> {
-        let edits = self.edits(txn, batch)?;
-        let last = self.rows.last(txn)?.map(|(key, _)| key.to_vec());
+    fn put_rows(&self, to: &mut impl Pages, batch: &Batch<'_>) -> heed::Result<()> {
+        let edits = self.edits(to, batch)?;
+        let last = to.last(self.rows)?;
         for (home, id, row) in edits {
             let mut key = [0; 16];
             key[..8].copy_from_slice(&home.to_be_bytes());
             key[8..].copy_from_slice(&id.to_be_bytes());
             match row {
-                None => {
-                    self.rows.delete(txn, &key)?;
-                }
+                None => to.delete(self.rows, &key)?,
                 // Behind the end LMDB is told so: it then fills pages instead of halving them,
                 // which makes a new world's store half as large.
                 Some(row) if last.as_ref().is_none_or(|last| last.as_slice() < &key) => {
-                    self.rows.put_with_flags(txn, PutFlags::APPEND, &key, row)?;
+                    to.append(self.rows, &key, row)?;
                 }
-                Some(row) => self.rows.put(txn, &key, row)?,
+                Some(row) => to.put(self.rows, &key, row)?,
             }
         }
         Ok(())
     }
 
     /// The rows to write and delete, in key order; updates where entities are.
-    fn edits<'a>(&self, txn: &mut RwTxn<'_>, batch: &Batch<'a>) -> heed::Result<Vec<Edit<'a>>> {
+    fn edits<'a>(&self, to: &mut impl Pages, batch: &Batch<'a>) -> heed::Result<Vec<Edit<'a>>> {
         let mut edits: Vec<Edit<'a>> = Vec::with_capacity(batch.rows.len());
         let mut entities = Vec::new();
         for (id, row) in &batch.rows {
@@ -197,18 +216,13 @@ impl Tables {
             let place = id.to_be_bytes();
             // What the record calls the home before is of no use: the entity may have moved many
             // times since LMDB last heard of it.
-            let old = self
-                .places
-                .get(txn, &place)?
-                .map(|home| number(Some(home)))
-                .transpose()?;
+            let old = to.get(self.places, &place)?;
+            let old = old.map(|home| number(Some(home))).transpose()?;
             let new = change.row.map(|_| change.home.0);
             if old != new {
                 match new {
-                    Some(home) => self.places.put(txn, &place, &home.to_be_bytes())?,
-                    None => {
-                        self.places.delete(txn, &place)?;
-                    }
+                    Some(home) => to.put(self.places, &place, &home.to_be_bytes())?,
+                    None => to.delete(self.places, &place)?,
                 }
                 edits.extend(old.map(|home| (home, id, None)));
             }
@@ -218,7 +232,7 @@ impl Tables {
         Ok(edits)
     }
 
-    fn put_names(&self, txn: &mut RwTxn<'_>, batch: &Batch<'_>) -> heed::Result<()> {
+    fn put_names(&self, to: &mut impl Pages, batch: &Batch<'_>) -> heed::Result<()> {
         let mut names: Vec<_> = batch.names.iter().collect();
         names.sort_unstable_by_key(|(name, _)| **name);
         let mut key = Vec::new();
@@ -227,16 +241,14 @@ impl Tables {
             key.extend_from_slice(&home.0.to_be_bytes());
             key.extend_from_slice(name.as_bytes());
             match id {
-                Some(id) => self.names.put(txn, &key, &id.raw().to_be_bytes())?,
-                None => {
-                    self.names.delete(txn, &key)?;
-                }
+                Some(id) => to.put(self.names, &key, &id.raw().to_be_bytes())?,
+                None => to.delete(self.names, &key)?,
             }
         }
         Ok(())
     }
 
-    fn put_jobs(&self, txn: &mut RwTxn<'_>, batch: &Batch<'_>) -> heed::Result<()> {
+    fn put_jobs(&self, to: &mut impl Pages, batch: &Batch<'_>) -> heed::Result<()> {
         let mut jobs: Vec<_> = batch.jobs.iter().collect();
         jobs.sort_unstable_by_key(|(id, _)| **id);
         for (id, row) in jobs {
@@ -244,54 +256,51 @@ impl Tables {
             key[..8].copy_from_slice(&id.of.raw().to_be_bytes());
             key[8..].copy_from_slice(&id.number.to_be_bytes());
             match row {
-                Some(row) => self.jobs.put(txn, &key, row)?,
-                None => {
-                    self.jobs.delete(txn, &key)?;
-                }
+                Some(row) => to.put(self.jobs, &key, row)?,
+                None => to.delete(self.jobs, &key)?,
             }
         }
         Ok(())
     }
 
-    fn put_rest(&self, txn: &mut RwTxn<'_>, batch: &Batch<'_>) -> heed::Result<Dead> {
+    fn put_rest(&self, to: &mut impl Pages, batch: &Batch<'_>) -> heed::Result<Dead> {
         for (key, value) in &batch.meta {
-            self.meta.put(txn, key.as_bytes(), value)?;
+            to.put(self.meta, key.as_bytes(), value)?;
         }
         if batch.dead.is_empty() {
-            let kept = self.dead.len(txn)?;
+            let kept = to.len(self.dead)?;
             return Ok(Dead {
                 kept,
                 pushed_out: 0,
             });
         }
-        self.put_dead(txn, batch)
+        self.put_dead(to, batch)
     }
 
-    fn put_dead(&self, txn: &mut RwTxn<'_>, batch: &Batch<'_>) -> heed::Result<Dead> {
-        let next = self.next_dead(txn)?;
+    fn put_dead(&self, to: &mut impl Pages, batch: &Batch<'_>) -> heed::Result<Dead> {
+        let next = self.next_dead(to)?;
         for (number, _) in batch.dead.iter().filter(|(_, letter)| letter.is_empty()) {
-            self.dead.delete(txn, &number.to_be_bytes())?;
+            to.delete(self.dead, &number.to_be_bytes())?;
         }
         let letters = batch.dead.iter().filter(|(_, letter)| !letter.is_empty());
         // Only the newest can stay, so older ones need not be written first.
         let skip = letters.clone().count().saturating_sub(MAX_DEAD_LETTERS);
         for (number, letter) in letters.skip(skip) {
-            self.dead.put(txn, &number.to_be_bytes(), letter)?;
+            to.put(self.dead, &number.to_be_bytes(), letter)?;
         }
-        let above = self.dead.len(txn)?.saturating_sub(MAX_DEAD_LETTERS as u64);
+        let above = to.len(self.dead)?.saturating_sub(MAX_DEAD_LETTERS as u64);
         for _ in 0..above {
-            let Some((oldest, _)) = self.dead.first(txn)? else {
+            let Some(oldest) = to.first(self.dead)? else {
                 break;
             };
-            let oldest = oldest.to_vec();
-            self.dead.delete(txn, &oldest)?;
+            to.delete(self.dead, &oldest)?;
         }
         // A number is given once, even when its letter was dropped: an operator may have noted it.
         let newest = batch.dead.last_key_value().map_or(0, |(number, _)| *number);
         let next = next.max(newest + 1).to_be_bytes();
-        self.meta.put(txn, key::NEXT_DEAD.as_bytes(), &next)?;
+        to.put(self.meta, key::NEXT_DEAD.as_bytes(), &next)?;
         Ok(Dead {
-            kept: self.dead.len(txn)?,
+            kept: to.len(self.dead)?,
             pushed_out: skip as u64 + above,
         })
     }
