@@ -7,6 +7,7 @@
 
 mod chores;
 mod failures;
+mod host;
 mod refusal;
 mod refusals;
 mod token;
@@ -27,6 +28,7 @@ use world_data::{RegionId, World};
 use crate::config::{self, ConfigError};
 use crate::http::Host;
 use failures::Failures;
+pub(crate) use host::Backup;
 use refusal::Refusal;
 pub(crate) use token::Token;
 
@@ -96,6 +98,7 @@ pub(crate) fn routes<W: World>(service: &mut ServiceConfig) {
         .route("/admin/pin", web::post().to(order::<W, Pin>))
         .configure(chores::routes::<W>)
         .configure(refusals::routes::<W>)
+        .configure(host::routes::<W>)
         .route("/admin/{other:.*}", web::route().to(unknown::<W>));
 }
 

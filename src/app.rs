@@ -201,6 +201,7 @@ impl<W: World, A: Args + 'static, C: Subcommand + 'static> App<W, A, C> {
             Ok(Command::Dead(flags)) => {
                 ended::<W>(tools::dead::run(&flags, self.world, self.defaults))
             }
+            Ok(Command::Backup(flags)) => ended::<W>(tools::backup::run(&flags, self.world)),
             Ok(Command::Check(flags)) => {
                 ended::<W>(tools::check::run(&flags, self.world, self.defaults))
             }

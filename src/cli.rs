@@ -11,6 +11,7 @@ use world_data::Durability;
 
 use crate::config::{self, Config, ConfigError, LogFormat, LoginMode};
 use crate::login::mint::Mint;
+use crate::tools::backup::Backup;
 use crate::tools::check::Check;
 use crate::tools::dead::Dead;
 use crate::tools::inspect::Inspect;
@@ -32,6 +33,8 @@ pub(crate) enum Command<A: Args, C: Subcommand> {
     Serve(Serve<A>),
     /// Lists, shows, replays and drops dead letters: tasks that were given up.
     Dead(Dead<A>),
+    /// Copies the data in a folder, while a server serves it or not
+    Backup(Backup<A>),
     /// Checks the data in a folder, without changing it, and says what is wrong
     Check(Check<A>),
     /// Shows the objects in a folder as JSON, or how much room each kind takes

@@ -9,6 +9,7 @@ use actix_web::web::{Data, ServiceConfig};
 use actix_web::{HttpResponse, web};
 use actors::{Runtime, Status};
 use serde::Serialize;
+use tokio::sync::Notify;
 use world_data::{Map, World};
 
 use crate::admin::{self, Admin};
@@ -31,6 +32,8 @@ pub(crate) struct Host<W: World> {
     /// Who may give orders; none when nobody may.
     pub(crate) admin: Option<Arc<Admin>>,
     pub(crate) console: Arc<Last>,
+    /// An operator has ordered the graceful stop.
+    pub(crate) stop: Arc<Notify>,
 }
 
 impl<W: World> Clone for Host<W> {
@@ -43,6 +46,7 @@ impl<W: World> Clone for Host<W> {
             map: self.map,
             admin: self.admin.clone(),
             console: Arc::clone(&self.console),
+            stop: Arc::clone(&self.stop),
         }
     }
 }

@@ -17,7 +17,7 @@ use actix_web::rt::System;
 use actix_web::{App, HttpServer};
 use actors::{Post, Runtime};
 use tokio::sync::oneshot;
-use tokio::time::{Instant, timeout, timeout_at};
+use tokio::time::{Instant, timeout_at};
 use world_data::{Effect, EffectSink, Engine, OpenError, World};
 
 use crate::admin::Admin;
@@ -72,6 +72,10 @@ pub enum StopError {
     /// The HTTP server failed.
     #[error("the HTTP server failed: {0}")]
     Http(#[from] io::Error),
+    /// The graceful stop was not done within its limit. What was acknowledged is on disk; what was
+    /// not is not all done, and clients may ask for it again after the next start.
+    #[error("the stop took longer than server.shutdown_limit_seconds = {0}: {1}")]
+    Unfinished(u64, String),
 }
 
 /// A server that runs. Dropping it stops it, too.
@@ -80,7 +84,7 @@ pub struct Running {
     reload: Reload,
     stop: Option<oneshot::Sender<()>>,
     ended: Option<oneshot::Receiver<()>>,
-    thread: Option<JoinHandle<io::Result<()>>>,
+    thread: Option<JoinHandle<Result<(), StopError>>>,
 }
 
 impl fmt::Debug for Running {
@@ -208,7 +212,8 @@ impl Running {
     /// Stops gracefully: no new logins, clients are told, everything is flushed.
     ///
     /// # Errors
-    /// When the server had failed before.
+    /// When the server had failed before, or not all was done within
+    /// `server.shutdown_limit_seconds`.
     pub fn stop(mut self) -> Result<(), StopError> {
         self.begin_stop();
         self.join()
@@ -217,7 +222,7 @@ impl Running {
     fn join(&mut self) -> Result<(), StopError> {
         match self.thread.take().map(JoinHandle::join) {
             None => Ok(()),
-            Some(Ok(result)) => result.map_err(StopError::Http),
+            Some(Ok(result)) => result,
             Some(Err(_)) => Err(StopError::Panicked),
         }
     }
@@ -265,19 +270,38 @@ fn serve<W: World>(
     parts: Parts<W>,
     ready: &SyncSender<io::Result<()>>,
     stopped: oneshot::Receiver<()>,
-) -> io::Result<()> {
+) -> Result<(), StopError> {
     let system = System::new();
     let result = system.block_on(run(&engine, parts, ready, stopped));
     System::current().stop();
     let ended = system.run();
-    engine.close();
+    close(&engine, &result);
     tracing::info!(epoch = engine.durable_epoch(), "stopped");
     drop(engine);
     // Threads that were told to end may hold the engine, and so the folder, a moment longer.
     if released.recv_timeout(RELEASE_LIMIT) != Err(RecvTimeoutError::Disconnected) {
         tracing::warn!("the data folder is not free yet: somebody still has the engine");
     }
-    result.and(ended)
+    result.and(ended.map_err(StopError::Http))
+}
+
+/// Closes the engine. When regions are still at work it can't be waited for without a limit.
+fn close(engine: &Engine, stopped: &Result<(), StopError>) {
+    if !matches!(stopped, Err(StopError::Unfinished(..))) {
+        return engine.close();
+    }
+    let (closed, wait) = sync_channel(1);
+    let engine = engine.clone();
+    let thread = Builder::new().name("closing".to_owned()).spawn(move || {
+        engine.close();
+        // Nobody waits any more: then nobody has to be told.
+        closed.send(()).unwrap_or_default();
+    });
+    if thread.is_err() || wait.recv_timeout(RELEASE_LIMIT).is_err() {
+        tracing::error!(
+            "regions are still at work: the last second of what ticks changed may be lost"
+        );
+    }
 }
 
 async fn run<W: World>(
@@ -285,7 +309,7 @@ async fn run<W: World>(
     parts: Parts<W>,
     ready: &SyncSender<io::Result<()>>,
     stopped: oneshot::Receiver<()>,
-) -> io::Result<()> {
+) -> Result<(), StopError> {
     let config = parts.config;
     let started = Runtime::start(
         engine.clone(),
@@ -303,6 +327,7 @@ async fn run<W: World>(
             logins: parts.logins,
             admin: parts.admin,
             console: Arc::new(Last::default()),
+            stop: Arc::default(),
         };
         let server = http_server(host.clone(), parts.listener, parts.page, parts.tls)?;
         Ok((host, server))
@@ -322,19 +347,22 @@ async fn run<W: World>(
     ready.send(Ok(())).unwrap_or_default();
     let failed = tokio::select! {
         _ = stopped => None,
+        () = host.stop.notified() => None,
         ended = server => Some(ended),
     };
     upkeep.abort();
     if let Some(ended) = failed {
         ended.map_err(io::Error::other)??;
-        return Err(io::Error::other("the HTTP server ended by itself"));
+        return Err(io::Error::other("the HTTP server ended by itself").into());
     }
-    drain(&host, &handle).await;
-    Ok(())
+    drain(&host, &handle).await
 }
 
 /// The graceful stop: bounded by `server.shutdown_limit_seconds`, then by what HTTP may take.
-async fn drain<W: World>(host: &Host<W>, handle: &ServerHandle) {
+///
+/// # Errors
+/// When not all was done within the limit.
+async fn drain<W: World>(host: &Host<W>, handle: &ServerHandle) -> Result<(), StopError> {
     let limit = host.config.shutdown_limit();
     let deadline = Instant::now() + limit;
     tracing::info!(
@@ -343,13 +371,12 @@ async fn drain<W: World>(host: &Host<W>, handle: &ServerHandle) {
         "draining"
     );
     host.doors.close();
-    if timeout(limit, host.runtime.drain(limit)).await.is_err() {
-        tracing::warn!("sessions were not done within server.shutdown_limit_seconds");
-    }
+    let done = host.runtime.drain(limit).await;
     if timeout_at(deadline, host.doors.emptied()).await.is_err() {
         tracing::warn!(sockets = host.doors.sockets(), "sockets are cut off");
     }
     handle.stop(true).await;
+    done.map_err(|undone| StopError::Unfinished(limit.as_secs(), undone.to_string()))
 }
 
 fn http_server<W: World>(

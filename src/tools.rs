@@ -5,6 +5,7 @@
 //! Invariant: a command that fails ends in one line on standard error and an exit code that is not
 //! 0; what it found goes to standard output.
 
+pub(crate) mod backup;
 pub(crate) mod check;
 pub(crate) mod dead;
 pub(crate) mod inspect;

@@ -48,6 +48,13 @@ pub(crate) fn serve(data: &Path, flags: &[&str]) -> Command {
     command
 }
 
+/// A running binary that takes orders.
+pub(crate) fn serve_guarded(data: &Path, token: &Path) -> Process {
+    let mut command = serve(data, &[]);
+    command.env("BRIGHTSTAR_ADMIN__TOKEN_FILE", token);
+    Process::of(command)
+}
+
 /// A running binary; killed when dropped.
 pub(crate) struct Process {
     child: Child,
@@ -59,7 +66,12 @@ pub(crate) struct Process {
 
 impl Process {
     pub(crate) fn start(data: &Path, flags: &[&str]) -> Self {
-        let mut child = serve(data, flags).spawn().unwrap();
+        Self::of(serve(data, flags))
+    }
+
+    /// A server with a command that is about to be started.
+    fn of(mut command: Command) -> Self {
+        let mut child = command.spawn().unwrap();
         let mut line = String::new();
         BufReader::new(child.stdout.take().unwrap())
             .read_line(&mut line)

@@ -42,7 +42,7 @@ pub use hub::{Entry, Hub};
 pub use link::{Incoming, Link, Outgoing};
 pub use post::Post;
 pub use refusal::{Cause, Refusal};
-pub use runtime::Runtime;
+pub use runtime::{Runtime, Undone};
 pub use settings::{LadderSettings, Settings};
 pub use status::{
     BorderStatus, BusyStatus, Dots, HubStatus, RegionStatus, SessionCounts, Status, WorkerStatus,

@@ -25,12 +25,25 @@ use crate::host::Host;
 use crate::hub::Hub;
 use crate::pass::{self, Signer};
 use crate::post::Post;
-use crate::region::Part;
+use crate::region::{Part, RegionHandle};
 use crate::settings::Settings;
 use crate::status::{
     BorderStatus, BusyStatus, Dots, HubStatus, RegionStatus, Status, WorkerStatus,
 };
 use crate::supervisor::Supervisor;
+
+/// What a drain left undone.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
+#[error(
+    "not all was done within the limit: {regions} regions were still at work, and {sessions} sessions \
+     still had a socket"
+)]
+pub struct Undone {
+    /// Sessions that could not be parted with.
+    pub sessions: usize,
+    /// Regions that had not done what they were handed.
+    pub regions: usize,
+}
 
 /// How long regions tell where entities are after somebody asked, in milliseconds.
 const DOTS_KEPT_MS: u64 = 5_000;
@@ -270,7 +283,11 @@ impl<W: World> Runtime<W> {
     /// Stops: no new logins; each client gets the error `draining` once its window is answered, or
     /// when most of `limit` has passed; then regions and threads end. Sessions are away then, and can
     /// be resumed after the next start. Closing the engine is the caller's.
-    pub async fn drain(&self, limit: Duration) {
+    ///
+    /// # Errors
+    /// When `limit` has passed before all was done: what was handed over to regions and not begun is
+    /// not done, and its clients were not answered. They may ask again after the next start.
+    pub async fn drain(&self, limit: Duration) -> Result<(), Undone> {
         let begun = Instant::now();
         self.host.phase.drain();
         self.until_empty(begun + limit.mul_f64(PATIENCE)).await;
@@ -278,10 +295,7 @@ impl<W: World> Runtime<W> {
             self.host.phase.force();
             self.until_empty(begun + limit).await;
         }
-        let left = self.busy();
-        if left > 0 {
-            tracing::warn!(sessions = left, "sessions could not be parted with in time");
-        }
+        let sessions = self.busy();
         for region in &self.host.directory.placement().regions {
             region.stopping.store(true, Ordering::Release);
             region.wake();
@@ -293,7 +307,6 @@ impl<W: World> Runtime<W> {
                 break;
             }
             if timeout_at(begun + limit, ended).await.is_err() {
-                tracing::warn!("regions could not finish their work in time");
                 break;
             }
         }
@@ -301,6 +314,17 @@ impl<W: World> Runtime<W> {
         for thread in self.threads.lock().drain(..) {
             thread.stop();
         }
+        let regions = self.regions_alive();
+        if sessions + regions > 0 {
+            return Err(Undone { sessions, regions });
+        }
+        Ok(())
+    }
+
+    fn regions_alive(&self) -> usize {
+        let placement = self.host.directory.placement();
+        let alive = |region: &&Arc<RegionHandle<W>>| region.alive.load(Ordering::Acquire);
+        placement.regions.iter().filter(alive).count()
     }
 
     fn all_regions(&self, alive: bool) -> bool {

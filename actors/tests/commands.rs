@@ -260,6 +260,6 @@ fn nobody_can_say_hello_again() {
             bob.say(hello).await.unwrap_err().code,
             ErrorCode::BadMessage
         );
-        host.runtime.drain(Duration::from_secs(5)).await;
+        host.runtime.drain(Duration::from_secs(5)).await.unwrap();
     });
 }

@@ -308,7 +308,7 @@ fn a_drain_answers_what_is_under_way_and_parts_with_everybody() {
         let held = ann.send(Command::Hold).await;
         let (runtime, yard) = (host.runtime.clone(), Arc::clone(&host.yard));
         let draining = actix_rt::spawn(async move {
-            runtime.drain(Duration::from_secs(10)).await;
+            runtime.drain(Duration::from_secs(10)).await.unwrap();
         });
         until(|| !host.runtime.ready()).await;
         let late = Client::enter(&host.runtime, entry("eve", Codec::Json))

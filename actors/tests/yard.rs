@@ -572,7 +572,7 @@ impl Host {
     }
 
     pub(crate) async fn stop(self) {
-        self.runtime.drain(Duration::from_secs(5)).await;
+        self.runtime.drain(Duration::from_secs(5)).await.unwrap();
         assert!(!self.runtime.ready());
         self.engine.close();
     }

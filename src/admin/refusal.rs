@@ -10,6 +10,7 @@ use actix_web::http::header::{CACHE_CONTROL, RETRY_AFTER, WWW_AUTHENTICATE};
 use actors::OrderError;
 use serde::Serialize;
 use world_data::DeadError;
+use world_data::backup::BackupError;
 
 /// Why an order is not carried out. Nothing has changed then.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -98,8 +99,13 @@ impl Refusal {
             StatusCode::NOT_FOUND,
             "unknown",
             "there are POST /admin/move, split, merge, pin, dead/list, dead/show, dead/replay, \
-             dead/drop and refusals",
+             dead/drop, refusals, backup and drain",
         )
+    }
+
+    /// It can't be done as things are.
+    pub(super) fn conflict(words: &str) -> Self {
+        Self::new(StatusCode::CONFLICT, "refused", words)
     }
 
     /// A fault of ours; the log has it.
@@ -135,6 +141,18 @@ impl From<DeadError> for Refusal {
             DeadError::Unknown(_) => Self::new(StatusCode::NOT_FOUND, "unknown", message),
             DeadError::NotReplayable(..) => Self::new(StatusCode::CONFLICT, "refused", message),
             DeadError::Store(_) => Self::internal(),
+        }
+    }
+}
+
+impl From<BackupError> for Refusal {
+    fn from(error: BackupError) -> Self {
+        let message = error.to_string();
+        match error {
+            BackupError::Taken(_) | BackupError::Busy => Self::conflict(&message),
+            BackupError::Write(..) | BackupError::World(_) => {
+                Self::new(StatusCode::INTERNAL_SERVER_ERROR, "failed", message)
+            }
         }
     }
 }

@@ -256,11 +256,14 @@ section! {
 }
 
 section! {
-    /// The operator's orders: `POST /admin/move`, `split`, `merge` and `pin`.
+    /// The operator's orders: `POST /admin/move` and the others.
     pub struct Admin in "admin" {
         /// File with the operator's token: at least 16 letters, digits or signs, in a file that its
         /// owner alone may read. Empty: there is no `/admin`.
         token_file: String = String::new();
+        /// Folder in which `POST /admin/backup` makes backups, each in a folder of its own. Empty: it
+        /// makes none.
+        backups: String = String::new();
     }
 }
 

@@ -5,7 +5,7 @@ use std::io::{Read, Write};
 use std::net::{SocketAddr, TcpStream};
 use std::time::{Duration, Instant};
 
-use brightstar::server::StartError;
+use brightstar::server::{StartError, StopError};
 use brightstar::{Asset, Config, Running};
 use tempfile::TempDir;
 
@@ -97,6 +97,11 @@ impl TestServer {
     pub(crate) fn stop(&mut self) {
         assert!(self.data.path().is_dir());
         self.running.take().unwrap().stop().unwrap();
+    }
+
+    /// Stops gracefully; how that went.
+    pub(crate) fn try_stop(&mut self) -> Result<(), StopError> {
+        self.running.take().unwrap().stop()
     }
 
     /// Reads keys and certificates again.

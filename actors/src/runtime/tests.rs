@@ -61,6 +61,6 @@ fn a_region_that_dies_is_made_anew_with_its_queue() {
         until(|| dying.figures.ticks.load(Ordering::SeqCst) > ticks + 3).await;
         until(|| other.figures.ticks.load(Ordering::SeqCst) > others + 3).await;
         until(|| runtime.ready()).await;
-        runtime.drain(Duration::from_secs(5)).await;
+        runtime.drain(Duration::from_secs(5)).await.unwrap();
     });
 }

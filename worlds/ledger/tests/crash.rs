@@ -10,6 +10,8 @@
 
 #![allow(clippy::unwrap_used, reason = "the line of the failure is shown")]
 
+#[path = "crash/backup.rs"]
+mod backup;
 #[path = "crash/exactly_once.rs"]
 mod exactly_once;
 #[path = "../../../world-data/tests/history.rs"]
