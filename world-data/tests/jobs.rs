@@ -460,6 +460,11 @@ fn a_job_that_goes_elsewhere_and_ends_there_at_once_is_gone_after_a_restart() {
             task.create_at(Thing::new(0, 1), from)
         });
         let job = every(yard, walker, 1_000, number as u64);
+        // There and back again in one task, then there for good.
+        must(&mut yard.worker, |task| {
+            task.place(walker.id(), to)?;
+            task.place(walker.id(), from)
+        });
         must(&mut yard.worker, |task| task.place(walker.id(), to));
         must(&mut yard.worker, |task| task.cancel(job));
     }

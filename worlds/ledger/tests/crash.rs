@@ -18,6 +18,8 @@ mod exactly_once;
 mod history;
 #[path = "../../../tests/crash/host.rs"]
 mod host;
+#[path = "crash/purse.rs"]
+mod purse;
 #[path = "crash/weakened.rs"]
 mod weakened;
 
@@ -25,23 +27,21 @@ use std::collections::VecDeque;
 use std::time::Duration;
 
 use brightstar::world_data::Rng;
-use brightstar_client::{Codec, Connection, ErrorCode, Hello, Outcome, Update, World};
-use ledger::{Command, Nothing, Op, Verb};
-use serde_json::{Value, json};
+use brightstar_client::{Codec, Hello, Update};
+use ledger::{Command, Op, Verb};
+use serde_json::json;
 use tokio::sync::mpsc;
 use tokio::task::JoinSet;
 use tokio::time::{sleep, timeout};
 
 use host::Host;
+use purse::{BALANCE, Expected, Purse, SHARED, Socket, ask, check_shared, start};
 
 const CLIENTS: u64 = 8;
 /// Accounts that only one client touches.
 const OWN: u64 = 8;
-/// Accounts that all clients touch, behind those.
-const SHARED: u64 = 4;
 const FIRST_SHARED: u64 = CLIENTS * OWN;
 const ACCOUNTS: u64 = FIRST_SHARED + SHARED;
-const BALANCE: i64 = 1_000_000;
 /// Commands that a client has under way.
 const WINDOW: usize = 32;
 /// A kill comes after this many further answers, over all clients.
@@ -51,22 +51,10 @@ const JITTER_US: std::ops::Range<u64> = 0..5_000;
 /// What one kill, restart and check may take.
 const ROUND_LIMIT: Duration = Duration::from_secs(90);
 
-#[derive(Debug)]
-struct Ledger;
-
-impl World for Ledger {
-    type Command = Command;
-    type Reply = Value;
-    type Input = Nothing;
-    type Event = Value;
-}
-
 /// What a client's commands have done, as far as it knows.
 #[derive(Debug, Clone, PartialEq)]
 struct Shadow {
-    own: Vec<i64>,
-    /// What its transfers have added to each shared account.
-    shared: Vec<i64>,
+    purse: Purse,
     list: Vec<i64>,
 }
 
@@ -83,8 +71,7 @@ struct Player {
 impl Player {
     fn new(number: u64, seed: u64) -> Self {
         let shadow = Shadow {
-            own: vec![BALANCE; OWN as usize],
-            shared: vec![0; SHARED as usize],
+            purse: Purse::new(number, OWN, FIRST_SHARED),
             list: Vec::new(),
         };
         let rng = Rng::with_seed(seed.wrapping_mul(CLIENTS).wrapping_add(number));
@@ -133,7 +120,7 @@ impl Player {
     /// `answered`.
     async fn play(mut self, url: String, answered: mpsc::Sender<()>) -> Self {
         let hello = Hello::guest(format!("client-{}", self.number));
-        let mut socket = Connection::<Ledger>::connect(&url, Codec::MessagePack, hello)
+        let mut socket = Socket::connect(&url, Codec::MessagePack, hello)
             .await
             .unwrap();
         let mut appended = 0;
@@ -149,7 +136,7 @@ impl Player {
             match socket.next().await {
                 Ok(Update::Reply { outcome, .. }) => {
                     let command = self.unanswered.pop_front().unwrap();
-                    let expected = self.shadow.apply(self.first(), &command);
+                    let expected = self.shadow.apply(&command);
                     expected.check(&command, &outcome);
                     // Nobody counts any more once the kill is on its way.
                     answered.send(()).await.unwrap_or_default();
@@ -163,76 +150,35 @@ impl Player {
 
     /// Finds the first part of the unanswered commands after which the world stood as it is now;
     /// returns how many they are.
-    fn settle(&mut self, seen: &Shadow) -> usize {
+    fn settle(&mut self, own: &[i64], list: &[i64]) -> usize {
         let candidates = self.unanswered.len();
         let mut shadow = self.shadow.clone();
         for done in 0..=candidates {
-            if shadow.own == seen.own && shadow.list == seen.list {
+            if shadow.purse.own == own && shadow.list == list {
                 self.shadow = shadow;
                 self.unanswered.clear();
                 return done;
             }
             if let Some(command) = self.unanswered.get(done) {
-                shadow.apply(self.number * OWN, command);
+                shadow.apply(command);
             }
         }
         panic!(
             "client {}: what is there is no prefix of what it asked.\nanswered up to {:?}\nfound \
-             {seen:?}\nunanswered {:?}",
+             {own:?} {list:?}\nunanswered {:?}",
             self.number, self.shadow, self.unanswered
         );
     }
 }
 
-/// What a client knows of an answer before it comes.
-enum Expected {
-    /// The balances of `from` and `to`, where no other client can change them.
-    Transferred(Option<i64>, Option<i64>),
-    Refused(&'static str),
-    Appended,
-}
-
-impl Expected {
-    fn check(&self, command: &Command, outcome: &Outcome<Value>) {
-        let right = match (self, outcome) {
-            (Self::Refused(why), Err(error)) => {
-                error.code == ErrorCode::Refused && error.message == *why
-            }
-            (Self::Transferred(from, to), Ok(reply)) => {
-                from.is_none_or(|from| reply["from"] == from)
-                    && to.is_none_or(|to| reply["to"] == to)
-            }
-            (Self::Appended, Ok(_)) => true,
-            _ => false,
-        };
-        assert!(right, "{command:?} was answered {outcome:?}");
-    }
-}
-
 impl Shadow {
-    /// Does what the server must do with a command of the client whose accounts begin at `first`.
-    fn apply(&mut self, first: u64, command: &Command) -> Expected {
-        let own = |account: u64| (account < FIRST_SHARED).then(|| (account - first) as usize);
+    /// Does what the server must do with a command.
+    fn apply(&mut self, command: &Command) -> Expected {
         match *command {
-            Command::Transfer { from, to, amount } => {
-                if from == to {
-                    return Expected::Refused("same_account");
-                }
-                if own(from).is_some_and(|from| self.own[from] < amount) {
-                    return Expected::Refused("insufficient");
-                }
-                for (account, change) in [(from, -amount), (to, amount)] {
-                    match own(account) {
-                        Some(account) => self.own[account] += change,
-                        None => self.shared[(account - FIRST_SHARED) as usize] += change,
-                    }
-                }
-                let balance = |account| own(account).map(|account| self.own[account]);
-                Expected::Transferred(balance(from), balance(to))
-            }
+            Command::Transfer { from, to, amount } => self.purse.transfer(from, to, amount),
             Command::Txn(ref ops) => {
                 self.list.extend(ops.iter().filter_map(|op| op.2));
-                Expected::Appended
+                Expected::Done
             }
             Command::Balance(_) | Command::Total => unreachable!("clients only write"),
         }
@@ -263,20 +209,10 @@ async fn play_and_kill(host: Host, players: Vec<Player>, rng: &mut Rng) -> (Vec<
     (players, target)
 }
 
-/// Asks one thing.
-async fn ask(socket: &mut Connection<Ledger>, command: Command) -> Value {
-    socket.command(&command).await.unwrap();
-    loop {
-        if let Update::Reply { outcome, .. } = socket.next().await.unwrap() {
-            return outcome.unwrap();
-        }
-    }
-}
-
 /// Checks everything that must have survived; returns how many unanswered commands had been done.
-async fn check(host: &Host, players: &mut [Player], before: &mut [i64]) -> usize {
+async fn check(host: &Host, players: &mut [Player]) -> usize {
     let hello = Hello::guest("auditor");
-    let mut socket = Connection::<Ledger>::connect(&host.url(), Codec::MessagePack, hello)
+    let mut socket = Socket::connect(&host.url(), Codec::MessagePack, hello)
         .await
         .unwrap();
     let balances = ask(&mut socket, Command::Balance((0..ACCOUNTS).collect())).await;
@@ -289,26 +225,12 @@ async fn check(host: &Host, players: &mut [Player], before: &mut [i64]) -> usize
             Command::Txn(vec![Op(Verb::R, player.key, None)]),
         )
         .await;
-        let list = list[0][2].clone();
-        let seen = Shadow {
-            own: balances[first..first + OWN as usize].to_vec(),
-            shared: Vec::new(),
-            list: if list == json!(null) {
-                Vec::new()
-            } else {
-                serde_json::from_value(list).unwrap()
-            },
-        };
-        done += player.settle(&seen);
+        let list: Option<Vec<i64>> = serde_json::from_value(list[0][2].clone()).unwrap();
+        let own = &balances[first..first + OWN as usize];
+        done += player.settle(own, &list.unwrap_or_default());
     }
-    for (account, balance) in before.iter_mut().enumerate() {
-        let expected: i64 = players
-            .iter()
-            .map(|player| player.shadow.shared[account])
-            .sum();
-        *balance = balances[FIRST_SHARED as usize + account];
-        assert_eq!(*balance, BALANCE + expected, "shared account {account}");
-    }
+    let purses = players.iter().map(|player| &player.shadow.purse);
+    check_shared(purses, FIRST_SHARED, &balances);
     let total = ask(&mut socket, Command::Total).await;
     assert_eq!(total, json!(ACCOUNTS.cast_signed() * BALANCE), "total");
     done
@@ -319,21 +241,11 @@ async fn kills_under_load_lose_nothing_and_double_nothing() {
     let (seed, kills) = (host::seed(), host::kills());
     println!("seed {seed}, {kills} kills");
     let folder = tempfile::tempdir().unwrap();
-    let (accounts, balance) = (ACCOUNTS.to_string(), BALANCE.to_string());
-    let flags = [
-        "--accounts",
-        &accounts,
-        "--balance",
-        &balance,
-        "--regions",
-        "8",
-    ];
-    let start = || Host::start(env!("CARGO_BIN_EXE_ledger"), folder.path(), &flags);
+    let start = || start(folder.path(), ACCOUNTS);
     let mut rng = Rng::with_seed(seed);
     let mut players: Vec<_> = (0..CLIENTS)
         .map(|number| Player::new(number, seed))
         .collect();
-    let mut shared = vec![BALANCE; SHARED as usize];
     let (mut host, mut unanswered) = (start(), 0);
     for round in 0..u64::from(kills) {
         for player in &mut players {
@@ -344,7 +256,7 @@ async fn kills_under_load_lose_nothing_and_double_nothing() {
             let (mut players, answers) = play_and_kill(host, players, &mut rng).await;
             let open: usize = players.iter().map(|player| player.unanswered.len()).sum();
             let host = start();
-            let done = check(&host, &mut players, &mut shared).await;
+            let done = check(&host, &mut players).await;
             println!("kill {round}: {answers} answered, {open} not, of which {done} were done");
             unanswered += open;
             (host, players)

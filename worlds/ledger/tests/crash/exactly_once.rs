@@ -14,26 +14,22 @@ use std::collections::VecDeque;
 use std::time::Duration;
 
 use brightstar::world_data::Rng;
-use brightstar_client::{
-    ClientError, Codec, Connection, ErrorCode, Hello, Outcome, Resume, Retry, Update, World,
-};
-use ledger::{Command, Nothing, Op, Verb};
+use brightstar_client::{ClientError, Codec, Hello, Outcome, Resume, Retry, Update};
+use ledger::{Command, Op, Verb};
 use serde_json::{Value, json};
 use tokio::sync::watch;
 use tokio::task::JoinSet;
 use tokio::time::{Instant, MissedTickBehavior, interval, sleep_until, timeout};
 
 use crate::history::{Act, Entry, serial_order_exists};
-use crate::host::{self, Host};
+use crate::host;
+use crate::purse::{BALANCE, Purse, SHARED, Socket, ask, check_shared, start};
 
 const CLIENTS: u64 = 64;
 /// Accounts that only one client touches.
 const OWN: u64 = 4;
-/// Accounts that all clients touch, behind those.
-const SHARED: u64 = 4;
 const FIRST_SHARED: u64 = CLIENTS * OWN;
 const ACCOUNTS: u64 = FIRST_SHARED + SHARED;
-const BALANCE: i64 = 1_000_000;
 /// Commands that a client has under way.
 const WINDOW: usize = 8;
 /// Each client adds to its window so often, so that histories stay of a size that can be checked.
@@ -48,18 +44,6 @@ const LISTS: u64 = 32;
 const KNOCK: Duration = Duration::from_millis(20);
 /// How long the last answers may take.
 const LIMIT: Duration = Duration::from_mins(3);
-
-#[derive(Debug)]
-struct Bank;
-
-impl World for Bank {
-    type Command = Command;
-    type Reply = Value;
-    type Input = Nothing;
-    type Event = Value;
-}
-
-type Socket = Connection<Bank>;
 
 /// Where the server is, how many lives it has had, and whether the clients are to come to an end.
 #[derive(Debug, Clone)]
@@ -81,9 +65,7 @@ struct Client {
     number: u64,
     rng: Rng,
     begun: Instant,
-    own: Vec<i64>,
-    /// What its transfers have added to each shared account.
-    shared: Vec<i64>,
+    purse: Purse,
     appended: u32,
     asked: VecDeque<Asked>,
     answers: u64,
@@ -97,8 +79,7 @@ impl Client {
             number,
             rng: Rng::with_seed(seed.wrapping_mul(CLIENTS).wrapping_add(number)),
             begun,
-            own: vec![BALANCE; OWN as usize],
-            shared: vec![0; SHARED as usize],
+            purse: Purse::new(number, OWN, FIRST_SHARED),
             appended: 0,
             asked: VecDeque::new(),
             answers: 0,
@@ -225,7 +206,8 @@ impl Client {
         self.answers += 1;
         match &asked.command {
             Command::Transfer { from, to, amount } => {
-                self.check_transfer((*from, *to, *amount), outcome);
+                let expected = self.purse.transfer(*from, *to, *amount);
+                expected.check(&asked.command, outcome);
             }
             Command::Txn(ops) => {
                 let reply = outcome.as_ref().expect("lists are never full");
@@ -238,41 +220,6 @@ impl Client {
             }
             Command::Balance(_) | Command::Total => unreachable!("clients do not ask that"),
         }
-    }
-
-    /// Does on the model what the server must have done, and compares.
-    fn check_transfer(&mut self, asked: (u64, u64, i64), outcome: &Outcome<Value>) {
-        let (from, to, amount) = asked;
-        let first = self.number * OWN;
-        let own = |account: u64| (account < FIRST_SHARED).then(|| (account - first) as usize);
-        let refused = if from == to {
-            Some("same_account")
-        } else if own(from).is_some_and(|from| self.own[from] < amount) {
-            Some("insufficient")
-        } else {
-            None
-        };
-        let right = match (refused, outcome) {
-            (Some(why), Err(error)) => error.code == ErrorCode::Refused && error.message == why,
-            (None, Ok(reply)) => {
-                for (account, change) in [(from, -amount), (to, amount)] {
-                    match own(account) {
-                        Some(account) => self.own[account] += change,
-                        None => self.shared[(account - FIRST_SHARED) as usize] += change,
-                    }
-                }
-                let balance = |account, key: &str| {
-                    own(account).is_none_or(|account| reply[key] == self.own[account])
-                };
-                balance(from, "from") && balance(to, "to")
-            }
-            _ => false,
-        };
-        assert!(
-            right,
-            "client {}: {asked:?} was answered {outcome:?}",
-            self.number
-        );
     }
 }
 
@@ -295,52 +242,34 @@ fn read(list: &Value) -> Vec<u32> {
     list.unwrap_or_default()
 }
 
-/// Reads everything once more, when all is done.
-struct Auditor(Socket);
-
-impl Auditor {
-    async fn ask(&mut self, command: Command) -> Value {
-        self.0.command(&command).await.unwrap();
-        loop {
-            if let Update::Reply { outcome, .. } = self.0.next().await.unwrap() {
-                return outcome.unwrap();
-            }
-        }
+/// Reads everything once more, when all is done: all lists, as the last entry of a history, and the
+/// balances of all accounts.
+async fn read_all(auditor: &mut Socket, lives: u64, clients: &[Client]) -> (Entry<u64>, Vec<i64>) {
+    let mut lists = Vec::new();
+    let keys: Vec<u64> = (0..(lives + 1) * LISTS).collect();
+    for keys in keys.chunks(ledger::MAX_OPS) {
+        let ops: Vec<_> = keys.iter().map(|key| Op(Verb::R, *key, None)).collect();
+        let reply = ask(auditor, Command::Txn(ops.clone())).await;
+        lists.extend(acts(&ops, &reply));
     }
-
-    /// All lists, as the last entry of a history, and the balances of all accounts.
-    async fn read_all(&mut self, lives: u64, clients: &[Client]) -> (Entry<u64>, Vec<i64>) {
-        let mut lists = Vec::new();
-        let keys: Vec<u64> = (0..(lives + 1) * LISTS).collect();
-        for keys in keys.chunks(ledger::MAX_OPS) {
-            let ops: Vec<_> = keys.iter().map(|key| Op(Verb::R, *key, None)).collect();
-            let reply = self.ask(Command::Txn(ops.clone())).await;
-            lists.extend(acts(&ops, &reply));
-        }
-        let balances = self.ask(Command::Balance((0..ACCOUNTS).collect())).await;
-        let end = clients.iter().flat_map(|client| &client.history);
-        let end = end.map(|entry| entry.to).max().unwrap_or(0) + 1;
-        let entry = Entry {
-            from: end,
-            to: end + 1,
-            acts: lists,
-        };
-        (entry, serde_json::from_value(balances).unwrap())
-    }
+    let balances = ask(auditor, Command::Balance((0..ACCOUNTS).collect())).await;
+    let end = clients.iter().flat_map(|client| &client.history);
+    let end = end.map(|entry| entry.to).max().unwrap_or(0) + 1;
+    let entry = Entry {
+        from: end,
+        to: end + 1,
+        acts: lists,
+    };
+    (entry, serde_json::from_value(balances).unwrap())
 }
 
 /// Checks all that the clients heard, together.
 fn judge(clients: &[Client], last: Entry<u64>, balances: &[i64]) {
-    for client in clients {
-        let first = (client.number * OWN) as usize;
-        let own = &balances[first..first + OWN as usize];
-        assert_eq!(own, client.own, "client {}", client.number);
-    }
-    for account in 0..SHARED as usize {
-        let sum: i64 = clients.iter().map(|client| client.shared[account]).sum();
-        let balance = balances[FIRST_SHARED as usize + account];
-        assert_eq!(balance, BALANCE + sum, "shared account {account}");
-    }
+    clients
+        .iter()
+        .for_each(|client| client.purse.check(balances));
+    let purses = clients.iter().map(|client| &client.purse);
+    check_shared(purses, FIRST_SHARED, balances);
     let histories = clients.iter().flat_map(|client| client.history.clone());
     let history: Vec<_> = histories.chain([last]).collect();
     serial_order_exists(&history).unwrap();
@@ -351,16 +280,7 @@ async fn g4_every_command_is_done_once_and_answered_whatever_dies() {
     let (seed, kills) = (host::seed(), u64::from(host::kills()));
     println!("seed {seed}, {kills} kills");
     let folder = tempfile::tempdir().unwrap();
-    let (accounts, balance) = (ACCOUNTS.to_string(), BALANCE.to_string());
-    let flags = [
-        "--accounts",
-        &accounts,
-        "--balance",
-        &balance,
-        "--regions",
-        "8",
-    ];
-    let start = || Host::start(env!("CARGO_BIN_EXE_ledger"), folder.path(), &flags);
+    let start = || start(folder.path(), ACCOUNTS);
     let mut rng = Rng::with_seed(seed);
     let mut host = start();
     let (tell, at) = watch::channel(Where {
@@ -398,11 +318,10 @@ async fn g4_every_command_is_done_once_and_answered_whatever_dies() {
         .await
         .expect("every command is answered in the end");
     let hello = Hello::guest("auditor");
-    let socket = Socket::connect(&host.url(), Codec::MessagePack, hello)
+    let mut auditor = Socket::connect(&host.url(), Codec::MessagePack, hello)
         .await
         .unwrap();
-    let mut auditor = Auditor(socket);
-    let (last, balances) = auditor.read_all(kills, &clients).await;
+    let (last, balances) = read_all(&mut auditor, kills, &clients).await;
     let count = |count: fn(&Client) -> u64| clients.iter().map(count).sum::<u64>();
     println!(
         "{kills} kills, {} resumes, {} commands, each answered once; {} of them are a history",
@@ -411,7 +330,7 @@ async fn g4_every_command_is_done_once_and_answered_whatever_dies() {
         count(|client| client.history.len() as u64),
     );
     judge(&clients, last, &balances);
-    let total = auditor.ask(Command::Total).await;
+    let total = ask(&mut auditor, Command::Total).await;
     assert_eq!(total, json!(ACCOUNTS.cast_signed() * BALANCE), "total");
     assert!(
         count(|client| client.resumes) >= kills,
