@@ -229,8 +229,8 @@ async fn check(host: &Host, players: &mut [Player]) -> usize {
         let own = &balances[first..first + OWN as usize];
         done += player.settle(own, &list.unwrap_or_default());
     }
-    let purses = players.iter().map(|player| &player.shadow.purse);
-    check_shared(purses, FIRST_SHARED, &balances);
+    let purses: Vec<_> = players.iter().map(|player| &player.shadow.purse).collect();
+    check_shared(&purses, FIRST_SHARED, &balances);
     let total = ask(&mut socket, Command::Total).await;
     assert_eq!(total, json!(ACCOUNTS.cast_signed() * BALANCE), "total");
     done

@@ -265,11 +265,11 @@ async fn read_all(auditor: &mut Socket, lives: u64, clients: &[Client]) -> (Entr
 
 /// Checks all that the clients heard, together.
 fn judge(clients: &[Client], last: Entry<u64>, balances: &[i64]) {
-    clients
-        .iter()
-        .for_each(|client| client.purse.check(balances));
-    let purses = clients.iter().map(|client| &client.purse);
-    check_shared(purses, FIRST_SHARED, balances);
+    for client in clients {
+        client.purse.check(balances);
+    }
+    let purses: Vec<_> = clients.iter().map(|client| &client.purse).collect();
+    check_shared(&purses, FIRST_SHARED, balances);
     let histories = clients.iter().flat_map(|client| client.history.clone());
     let history: Vec<_> = histories.chain([last]).collect();
     serial_order_exists(&history).unwrap();

@@ -107,13 +107,9 @@ impl Expected {
 }
 
 /// The shared accounts must be the sum of all that clients know to have added.
-pub(crate) fn check_shared<'a>(
-    purses: impl Iterator<Item = &'a Purse> + Clone,
-    first_shared: u64,
-    balances: &[i64],
-) {
+pub(crate) fn check_shared(purses: &[&Purse], first_shared: u64, balances: &[i64]) {
     for account in 0..SHARED as usize {
-        let sum: i64 = purses.clone().map(|purse| purse.shared[account]).sum();
+        let sum: i64 = purses.iter().map(|purse| purse.shared[account]).sum();
         let balance = balances[first_shared as usize + account];
         assert_eq!(balance, BALANCE + sum, "shared account {account}");
     }
