@@ -8,6 +8,7 @@
 //! runs are not compared, ratios are.
 #![expect(clippy::print_stdout, reason = "a bench's result is what it prints")]
 
+mod channel;
 mod client;
 mod echo;
 mod epoch;
@@ -31,6 +32,7 @@ fn main() -> Result<()> {
     match first[..] {
         ["child-echo", ..] => return echo::serve(),
         ["child-ledger", ..] => return client::serve(),
+        ["child-hall", ..] => return channel::serve(),
         ["child-plaza", players] => return players::serve(players),
         ["child-floor", frames] => return players::serve_floor(frames),
         _ => {}
@@ -50,5 +52,6 @@ fn main() -> Result<()> {
     frame::run(&plan)?;
     client::run(&plan)?;
     memory::run(&plan)?;
+    channel::run(&plan)?;
     players::run(&plan)
 }

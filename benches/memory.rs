@@ -92,7 +92,7 @@ fn private_bytes(pid: u32) -> Result<f64> {
 }
 
 /// Sockets that this process, and each server it starts, may have open.
-fn allowed_sockets() -> Result<usize> {
+pub(crate) fn allowed_sockets() -> Result<usize> {
     let limit = getrlimit(Resource::Nofile);
     let raised = Rlimit {
         current: limit.maximum,

@@ -9,8 +9,8 @@
 //! and hardly any missing. The floor sends frames that ours has sent, recorded just before: it has
 //! nothing to do but to hand them to the kernel.
 
-mod drain;
-mod floor;
+pub(crate) mod drain;
+pub(crate) mod floor;
 mod plaza;
 
 use std::fs;

@@ -313,7 +313,7 @@ impl Reader {
 }
 
 /// The length of a message of a server by its head, once that is complete.
-fn length(head: &[u8]) -> Option<usize> {
+pub(crate) fn length(head: &[u8]) -> Option<usize> {
     match (head.get(1)?, head.len()) {
         (126, 4) => Some(u16::from_be_bytes([head[2], head[3]]).into()),
         (127, 10) => {
@@ -353,7 +353,7 @@ fn in_view(samples: &[Vec<u8>]) -> Result<f64> {
 }
 
 /// Asks for a WebSocket.
-fn upgrade(address: SocketAddr) -> Result<TcpStream> {
+pub(crate) fn upgrade(address: SocketAddr) -> Result<TcpStream> {
     let mut stream = TcpStream::connect(address)?;
     stream.set_nodelay(true)?;
     stream.set_read_timeout(Some(PATIENCE))?;
@@ -368,7 +368,7 @@ fn upgrade(address: SocketAddr) -> Result<TcpStream> {
 }
 
 /// Whether the server agreed, in time.
-fn upgraded(stream: &mut TcpStream) -> Result<bool> {
+pub(crate) fn upgraded(stream: &mut TcpStream) -> Result<bool> {
     let (mut answer, mut byte) = (Vec::new(), [0]);
     while !answer.ends_with(b"\r\n\r\n") {
         match stream.read(&mut byte) {
@@ -385,7 +385,7 @@ fn upgraded(stream: &mut TcpStream) -> Result<bool> {
 }
 
 /// A message of a client. A mask of zeros changes nothing.
-fn masked(payload: &[u8]) -> Result<Vec<u8>> {
+pub(crate) fn masked(payload: &[u8]) -> Result<Vec<u8>> {
     let length = u8::try_from(payload.len()).ok().filter(|n| *n < 126);
     let length = length.context("a long message")?;
     Ok([&[0x82, 0x80 | length, 0, 0, 0, 0], payload].concat())
@@ -393,13 +393,13 @@ fn masked(payload: &[u8]) -> Result<Vec<u8>> {
 
 /// The regions' ticks so far.
 #[derive(Default)]
-pub(super) struct Ticks {
-    pub(super) all: f64,
-    pub(super) late: f64,
+pub(crate) struct Ticks {
+    pub(crate) all: f64,
+    pub(crate) late: f64,
 }
 
 /// Asks the server for them.
-pub(super) fn ticks(address: SocketAddr) -> Result<Ticks> {
+pub(crate) fn ticks(address: SocketAddr) -> Result<Ticks> {
     let mut stream = TcpStream::connect(address)?;
     stream.set_read_timeout(Some(STATUS_PATIENCE))?;
     write!(

@@ -116,7 +116,7 @@ fn write(socket: &mut Socket, bytes: &[u8], (frame, from): (usize, usize)) -> Re
     Ok(())
 }
 
-pub(super) fn timespec(time: Duration) -> Result<Timespec> {
+pub(crate) fn timespec(time: Duration) -> Result<Timespec> {
     Ok(Timespec {
         tv_sec: i64::try_from(time.as_secs())?,
         tv_nsec: time.subsec_nanos().into(),

@@ -4,6 +4,9 @@
 //! Invariant: no more than the last [`SAID_KEPT`] messages are kept, each once, however many heard
 //! it; nothing is kept of a channel without members but what was said.
 
+#[cfg(test)]
+mod tests;
+
 use std::sync::Arc;
 
 use heed::RoTxn;
