@@ -342,6 +342,36 @@ fn what_was_heard_comes_again_after_a_crash_under_its_numbers() {
 }
 
 #[test]
+fn what_is_said_between_a_restart_and_a_resume_is_heard() {
+    run(async {
+        let folder = tempfile::tempdir().unwrap();
+        let host = start(folder.path()).await;
+        let mut ann = Client::login(&host, "ann").await;
+        let mut bob = Client::login(&host, "bob").await;
+        ann.talk([join("moot")]).await;
+        bob.talk([join("moot"), say("moot", "before")]).await;
+        let image = crashed(folder.path());
+        let after = start(image.path()).await;
+        let mut bob = Client::enter(&after.runtime, resume(&bob.welcome.resume, 2))
+            .await
+            .unwrap();
+        bob.talk([say("moot", "meanwhile")]).await;
+        let mut ann = Client::enter(&after.runtime, resume(&ann.welcome.resume, 1))
+            .await
+            .unwrap();
+        bob.talk([say("moot", "now")]).await;
+        ann.hears(&[
+            "2 moot world: before",
+            "3 moot world: meanwhile",
+            "4 moot world: now",
+        ])
+        .await;
+        after.stop().await;
+        host.stop().await;
+    });
+}
+
+#[test]
 fn who_missed_too_much_sees_a_gap_before_and_after_a_crash() {
     run(async {
         let folder = tempfile::tempdir().unwrap();

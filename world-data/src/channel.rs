@@ -43,13 +43,11 @@ pub struct Said {
 }
 
 impl Said {
+    /// Something to be said, written down.
+    ///
     /// # Errors
-    /// The payload can't be written, or is too long: nobody could be told.
-    pub(crate) fn new(
-        channel: Channel,
-        from: Option<ObjectId>,
-        payload: Payload,
-    ) -> Result<Self, Stop> {
+    /// [`Stop::Fault`] when the payload can't be written, or is too long: nobody could be told.
+    pub fn new(channel: Channel, from: Option<ObjectId>, payload: Payload) -> Result<Self, Stop> {
         let mut packed = Vec::new();
         if !words::write(&mut packed, &payload) {
             let why = format!("what is said on channel {channel:?} can't be written");

@@ -162,8 +162,19 @@ impl<W: World> HubCore<W> {
 
     /// Gives a session to hub `to`, which has claimed it.
     pub(super) fn hand_over(&self, id: SessionId, to: usize) {
+        let spoken = self.switch(id, to);
+        self.pack(id, to, spoken);
+    }
+
+    /// Switches a session's route; returns the number of the last message on a channel that is this
+    /// hub's to tell.
+    fn switch(&self, id: SessionId, to: usize) -> u64 {
         let spoken = self.host.post.route(id, to);
         self.with(id, |session| session.core.hears.1 = spoken);
+        spoken
+    }
+
+    fn pack(&self, id: SessionId, to: usize, spoken: u64) {
         // Whatever was laid down here before the route changed is the session's, and goes first.
         self.serve(self.door.door.take_in_effects());
         let Some(session) = self.sessions.borrow_mut().remove(&id) else {
@@ -242,7 +253,7 @@ mod tests {
     use std::rc::Rc;
     use std::sync::Arc;
 
-    use world_data::{Caller, EffectSink, Payload};
+    use world_data::{Caller, EffectSink, Payload, Said};
 
     use super::*;
     use crate::accounts::Claim;
@@ -291,7 +302,9 @@ mod tests {
                     Told::Event(payload) => {
                         format!("{n}={}", serde_json::to_string(&payload).unwrap())
                     }
-                    Told::Spoken(spoken) => format!("{n} on {}", spoken.channel()),
+                    Told::Spoken(spoken) => {
+                        format!("{n} on {} {}", spoken.channel(), spoken.number)
+                    }
                 })
                 .collect()
         };
@@ -318,6 +331,74 @@ mod tests {
         event(&host, id, 3);
         b.look();
         assert_eq!(events(&b, id), ["1=1", "2=2", "3=3"]);
+    }
+
+    fn say(host: &Host<Void>, number: u64) {
+        let said = Said::new("moot".into(), None, Payload::new(number)).unwrap();
+        host.post.deliver(vec![Effect::Said {
+            number,
+            count: number,
+            said: Arc::new(said),
+        }]);
+    }
+
+    #[test]
+    fn what_is_said_on_channels_follows_a_session_that_moves_and_is_told_once() {
+        let (host, a, b, id) = two_hubs();
+        a.with(id, |session| a.joined(&mut session.core, "moot".into()));
+        say(&host, 1);
+        assert!(matches!(
+            host.accounts.claim("ann", b.index, 10),
+            Claim::Move(..)
+        ));
+        let mut arrival = b.fetch(id, a.index, false);
+        assert!(a.door.take_request().is_some());
+        // At both doors, and the old hub's to tell: one the new hub has seen, and one it has not.
+        say(&host, 2);
+        b.look();
+        say(&host, 3);
+        let spoken = a.switch(id, b.index);
+        // At both doors, and the new hub's to tell, before and after the session is there.
+        say(&host, 4);
+        a.pack(id, b.index, spoken);
+        assert!(a.sessions.borrow().is_empty());
+        say(&host, 5);
+        a.look();
+        b.look();
+        assert!(matches!(arrival.try_recv(), Ok(Arrival::Here)));
+        say(&host, 6);
+        b.look();
+        let all = (1..=6).map(|n| format!("{n} on moot {n}"));
+        assert_eq!(events(&b, id), all.collect::<Vec<_>>());
+    }
+
+    #[test]
+    fn who_is_held_more_than_there_is_room_for_ends_unless_the_old_hub_told_it() {
+        for told_by_the_old in [true, false] {
+            let (host, a, b, id) = two_hubs();
+            a.with(id, |session| a.joined(&mut session.core, "moot".into()));
+            assert!(matches!(
+                host.accounts.claim("ann", b.index, 10),
+                Claim::Move(..)
+            ));
+            let mut arrival = b.fetch(id, a.index, false);
+            let request = a.door.take_request().expect("it was asked");
+            let many = HELD_EVENTS_LIMIT as u64 + 10;
+            if told_by_the_old {
+                (1..=many).for_each(|n| say(&host, n));
+                b.look();
+                a.answer(request);
+            } else {
+                let spoken = a.switch(id, b.index);
+                (1..=many).for_each(|n| say(&host, n));
+                b.look();
+                a.pack(id, b.index, spoken);
+            }
+            b.look();
+            assert!(matches!(arrival.try_recv(), Ok(Arrival::Here)));
+            let doomed = b.with(id, |session| session.core.doomed.is_some());
+            assert_eq!(doomed, Some(!told_by_the_old));
+        }
     }
 
     #[test]
