@@ -56,6 +56,13 @@ struct Inner {
 }
 
 impl Fouls {
+    /// None yet. A recorder must be installed before, if there is to be one.
+    pub(crate) fn new() -> Self {
+        // So that the first refusal is a rise, not a beginning.
+        counter!("brightstar_refusals_total", "rule" => OTHER).increment(0);
+        Self::default()
+    }
+
     /// Counts a refusal. `message` is what the client is told.
     pub(crate) fn count(&self, caller: &Caller, message: &str) {
         let mut inner = self.0.lock();

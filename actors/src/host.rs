@@ -87,7 +87,7 @@ impl<W: World> Host<W> {
             post,
             accounts: Accounts::new(&key),
             directory,
-            fouls: Fouls::default(),
+            fouls: Fouls::new(),
             metrics: Metrics::new(),
             started: Instant::now(),
             phase: Phase::default(),
