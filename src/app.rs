@@ -205,6 +205,8 @@ impl<W: World, A: Args + 'static, C: Subcommand + 'static> App<W, A, C> {
             Ok(Command::Check(flags)) => {
                 ended::<W>(tools::check::run(&flags, self.world, self.defaults))
             }
+            Ok(Command::Export(flags)) => ended::<W>(flags.run(self.world, self.defaults)),
+            Ok(Command::Import(flags)) => ended::<W>(flags.run(self.world, self.defaults)),
             Ok(Command::Inspect(flags)) => {
                 ended::<W>(tools::inspect::run(&flags, self.world, self.defaults))
             }

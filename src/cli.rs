@@ -14,6 +14,7 @@ use crate::login::mint::Mint;
 use crate::tools::backup::Backup;
 use crate::tools::check::Check;
 use crate::tools::dead::Dead;
+use crate::tools::export::{Export, Import};
 use crate::tools::inspect::Inspect;
 
 /// The whole command line of a world's binary. `A`: the world's own flags of `serve`; `C`: its own
@@ -39,6 +40,10 @@ pub(crate) enum Command<A: Args, C: Subcommand> {
     Check(Check<A>),
     /// Shows the objects in a folder as JSON, or how much room each kind takes
     Inspect(Inspect<A>),
+    /// Writes the world in a folder as JSON lines to standard output
+    Export(Export<A>),
+    /// Makes a folder of the JSON lines of an export, from standard input
+    Import(Import<A>),
     /// Signs a token to log in with, for trying `login.mode = "jwt"` out
     Token(Mint),
     #[command(flatten)]

@@ -8,6 +8,7 @@
 pub(crate) mod backup;
 pub(crate) mod check;
 pub(crate) mod dead;
+pub(crate) mod export;
 pub(crate) mod inspect;
 pub(crate) mod letters;
 mod remote;

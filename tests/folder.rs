@@ -1,8 +1,9 @@
 //! Whole-server tests: what an operator's commands say of the folder of a stopped server.
 //! Not here: each thing that can be wrong with a folder (`world-data/src/check/tests.rs`).
 
+use std::io::Write;
 use std::path::Path;
-use std::process::{Command, Output};
+use std::process::{Command, Output, Stdio};
 
 use serde_json::{Value, json};
 
@@ -127,4 +128,49 @@ fn a_folder_that_a_server_has_open_is_left_to_it() {
             "{why}"
         );
     }
+}
+
+#[test]
+fn a_folder_goes_through_json_lines_and_comes_back() {
+    let folder = walked_in();
+    let (code, lines, why) = run(&["export"], folder.path());
+    assert_eq!(code, Some(0), "{why}");
+    let copy = folder.path().join("copy");
+    let import = |lines: &str| {
+        let mut child = Command::new(field())
+            .arg("import")
+            .arg(&copy)
+            .env_clear()
+            .env("BRIGHTSTAR_ENGINE__STORE_BYTES", "268435456")
+            .stdin(Stdio::piped())
+            .stdout(Stdio::piped())
+            .stderr(Stdio::piped())
+            .spawn()
+            .unwrap();
+        // It may have seen enough before it has read all.
+        let mut input = child.stdin.take().unwrap();
+        input.write_all(lines.as_bytes()).unwrap_or_default();
+        drop(input);
+        let done = child.wait_with_output().unwrap();
+        let text = |bytes| String::from_utf8(bytes).unwrap();
+        (done.status.code(), text(done.stdout), text(done.stderr))
+    };
+    let cut = &lines[..lines.len() - 2];
+    let (code, _, why) = import(cut);
+    assert!(code == Some(1) && why.starts_with("field: line "), "{why}");
+    // What a refused one leaves is no world, and in nobody's way but its own lock.
+    std::fs::remove_dir_all(&copy).unwrap();
+    let (code, told, why) = import(&lines);
+    assert_eq!(code, Some(0), "{why}");
+    assert!(
+        told.contains(&format!("the world of {} lines", lines.lines().count())),
+        "{told}"
+    );
+    assert_eq!(run(&["export"], &copy).1, lines);
+    // Its people find themselves where they were.
+    let server = Process::start(&copy, &[]);
+    let mut ann = Client::connect(server.address, Codec::Json);
+    ann.hello("ann");
+    ann.command(1, json!("where"));
+    assert_eq!(ann.receive_kind("reply")[2], json!("ok"));
 }

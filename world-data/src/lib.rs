@@ -14,6 +14,7 @@ pub mod check;
 pub mod dead;
 pub mod effect;
 pub mod engine;
+pub mod export;
 pub mod fair;
 #[doc(hidden)]
 pub mod fuzzing;

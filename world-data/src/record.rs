@@ -327,15 +327,20 @@ pub(crate) fn write_row(
     at: Option<Point>,
     value: &Value,
 ) -> Result<(), String> {
+    write_head(into, at, value.kind());
+    value
+        .encode(into)
+        .map_err(|e| format!("kind {} can't be encoded: {e}", value.kind()))
+}
+
+/// Appends what stands before the object in its row.
+pub(crate) fn write_head(into: &mut Vec<u8>, at: Option<Point>, kind: u16) {
     into.push(u8::from(at.is_some()));
-    into.extend_from_slice(&value.kind().to_le_bytes());
+    into.extend_from_slice(&kind.to_le_bytes());
     if let Some(at) = at {
         into.extend_from_slice(&at.x.to_le_bytes());
         into.extend_from_slice(&at.y.to_le_bytes());
     }
-    value
-        .encode(into)
-        .map_err(|e| format!("kind {} can't be encoded: {e}", value.kind()))
 }
 
 /// Reads a row back.

@@ -14,6 +14,7 @@
 mod channels;
 mod copy;
 mod draft;
+mod fill;
 mod look;
 mod open;
 mod pages;
@@ -38,6 +39,7 @@ use crate::object::ObjectId;
 use crate::partition::Partition;
 use crate::shared::ID_LIMIT;
 pub(crate) use copy::{Copied, copy_store};
+pub(crate) use fill::Fill;
 pub(crate) use look::Look;
 #[cfg(test)]
 pub(crate) use look::tamper;
@@ -64,6 +66,15 @@ mod key {
     pub(super) const PARTITION: &str = "partition";
     pub(super) const NEXT_DEAD: &str = "next_dead";
 }
+
+/// Keys of `meta` that say whose the store is, and how far it is: no row of an export.
+pub(crate) const OWN_KEYS: [&str; 5] = [
+    key::FORMAT,
+    key::WORLD,
+    key::WORLD_ID,
+    key::MAP,
+    key::APPLIED,
+];
 
 /// Why the store can't be read or written.
 #[derive(Debug, thiserror::Error)]

@@ -25,6 +25,7 @@ mod containment;
 mod dead;
 mod diary;
 mod draw;
+mod formats;
 mod ground;
 mod guarantees;
 mod history;

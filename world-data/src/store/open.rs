@@ -140,7 +140,7 @@ fn survey(dir: &Path) -> Result<bool> {
     Ok(false)
 }
 
-fn lock(dir: &Path) -> Result<File> {
+pub(super) fn lock(dir: &Path) -> Result<File> {
     let path = dir.join(LOCK);
     let file = File::options()
         .create(true)
@@ -192,7 +192,7 @@ fn lock_file(dir: &Path, file: File) -> Result<File> {
     Err(fault(dir, what))
 }
 
-fn options(store_bytes: usize) -> EnvOpenOptions<WithoutTls> {
+pub(super) fn options(store_bytes: usize) -> EnvOpenOptions<WithoutTls> {
     let mut options = EnvOpenOptions::new().read_txn_without_tls();
     let size = store_bytes.max(MAP_GRAIN).next_multiple_of(MAP_GRAIN);
     options
