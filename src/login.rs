@@ -128,7 +128,7 @@ impl Logins {
         if let Some(name) = &name {
             // As the sessions take it: blanks around it make no other account.
             self.lockout
-                .log_in(name.trim(), now)
+                .log_in(name.trim(), peer, now)
                 .map_err(|met| self.too_often(met))?;
         }
         Ok(name)

@@ -58,6 +58,7 @@ fn sessions_are_limited() {
 #[test]
 fn an_account_logs_in_only_so_often() {
     let server = TestServer::with(|config| {
+        config.gateway.limit_loopback = true;
         config.login.login_burst = 2;
         config.login.logins_per_minute = 1;
     });

@@ -237,7 +237,8 @@ section! {
         failure_burst: u32 = 20, in 1..=1_000_000;
         /// Refused logins that are forgiven per minute.
         failures_per_minute: u32 = 30, in 1..=1_000_000;
-        /// Logins of one account that may come at once, resumes by name or token included.
+        /// Logins of one account that may come at once, resumes by name or token included. From this
+        /// machine's own addresses, too, as `gateway.limit_loopback` says.
         login_burst: u32 = 60, in 1..=1_000_000;
         /// Logins of one account per minute.
         logins_per_minute: u32 = 120, in 1..=1_000_000;

@@ -97,12 +97,12 @@ impl Lockout {
 
     /// Counts a refused login; `account` is whose, where that is certain.
     pub(super) fn failed(&self, peer: IpAddr, account: Option<&str>, now: Instant) {
-        let address = self.limited(peer);
+        let Some(address) = self.limited(peer) else {
+            return;
+        };
         let account = account.map(|account| self.hasher.hash_one(account));
         self.with(|tries| {
-            if let Some(address) = address {
-                tries.addresses.take(address, self.failures, now);
-            }
+            tries.addresses.take(address, self.failures, now);
             if let Some(account) = account {
                 tries.accounts.take(account, self.failures, now);
             }
@@ -110,7 +110,10 @@ impl Lockout {
     }
 
     /// Whether an account may log in, by what is known to be good; counts it then.
-    pub(super) fn log_in(&self, account: &str, now: Instant) -> Result<(), Met> {
+    pub(super) fn log_in(&self, account: &str, peer: IpAddr, now: Instant) -> Result<(), Met> {
+        if self.limited(peer).is_none() {
+            return Ok(());
+        }
         let account = self.hasher.hash_one(account);
         self.with(|tries| {
             if !tries.accounts.has(account, self.failures, now) {
@@ -261,11 +264,22 @@ mod tests {
             lockout.failed(loopback, None, now);
         }
         assert_eq!(lockout.may_try(loopback, now), Ok(()));
-        lockout.limit_loopback = true;
         for _ in 0..9 {
-            lockout.failed(loopback, None, now);
+            lockout.failed(loopback, Some("ann"), now);
+            assert_eq!(lockout.log_in("ann", loopback, now), Ok(()));
+        }
+        lockout.limit_loopback = true;
+        assert_eq!(
+            lockout.log_in("ann", loopback, now),
+            Ok(()),
+            "not held against"
+        );
+        for _ in 0..9 {
+            lockout.failed(loopback, Some("ann"), now);
         }
         assert_eq!(lockout.may_try(loopback, now), Err(Met::Address));
+        let met = lockout.log_in("ann", loopback, now);
+        assert_eq!(met, Err(Met::Account));
         let at = |text: &str| text.parse::<IpAddr>().unwrap();
         for n in 0..3 {
             lockout.failed(at(&format!("2001:db8:1:2::{n}")), None, now);
@@ -284,13 +298,16 @@ mod tests {
         for n in 0..3 {
             lockout.failed(address(n), Some("ann"), now);
         }
-        assert_eq!(lockout.log_in("ann", now), Err(Met::Account));
-        assert_eq!(lockout.log_in("ann", now + SECOND), Ok(()));
-        assert_eq!(lockout.log_in("bob", now), Ok(()));
-        assert_eq!(lockout.log_in("bob", now), Ok(()));
-        assert_eq!(lockout.log_in("bob", now), Err(Met::Logins));
-        assert_eq!(lockout.log_in("bob", now + SECOND), Err(Met::Logins));
-        assert_eq!(lockout.log_in("bob", now + 2 * SECOND), Ok(()));
+        assert_eq!(lockout.log_in("ann", address(9), now), Err(Met::Account));
+        assert_eq!(lockout.log_in("ann", address(9), now + SECOND), Ok(()));
+        assert_eq!(lockout.log_in("bob", address(9), now), Ok(()));
+        assert_eq!(lockout.log_in("bob", address(9), now), Ok(()));
+        assert_eq!(lockout.log_in("bob", address(9), now), Err(Met::Logins));
+        assert_eq!(
+            lockout.log_in("bob", address(9), now + SECOND),
+            Err(Met::Logins)
+        );
+        assert_eq!(lockout.log_in("bob", address(9), now + 2 * SECOND), Ok(()));
     }
 
     #[test]

@@ -62,8 +62,6 @@ impl TestServer {
         config.engine.regions = 6;
         config.engine.store_bytes = 1 << 28;
         config.regions.workers = 2;
-        // A test is one account in a great hurry.
-        config.login.login_burst = 10_000;
         change(&mut config);
         let running = brightstar::start(Yard, &config, PAGE).unwrap();
         Self {
