@@ -184,9 +184,8 @@ async fn order<W: World, A: Ask>(
             .map_err(|_| Refusal::internal())?
     };
     match done.await {
-        Ok(Some(change)) => answer().json(change),
-        Ok(None) => answer().json(Nothing {}),
-        Err(refusal) => refusal.answer(),
+        Ok(None) => tell(Ok(Nothing {})),
+        done => tell(done),
     }
 }
 
@@ -246,6 +245,14 @@ async fn carry_out<W: World>(
 /// The answer where there is nothing to tell.
 #[derive(serde::Serialize)]
 struct Nothing {}
+
+/// What an order came to, as an answer.
+fn tell<T: serde::Serialize>(done: Result<T, Refusal>) -> HttpResponse {
+    match done {
+        Ok(told) => answer().json(told),
+        Err(refusal) => refusal.answer(),
+    }
+}
 
 fn answer() -> actix_web::HttpResponseBuilder {
     let mut answer = HttpResponse::Ok();

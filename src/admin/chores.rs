@@ -13,7 +13,7 @@ use serde_json::Value;
 use world_data::World;
 
 use super::refusal::Refusal;
-use super::{AUDIT, answer, enter, read};
+use super::{AUDIT, enter, read, tell};
 use crate::http::Host;
 use crate::tools::letters::{Drop, List, Question, Replay, Show};
 
@@ -56,8 +56,5 @@ async fn ask<W: World, Q: Question + DeserializeOwned + Debug + Send + 'static>(
         let answered: Value = answered.await.map_err(|_| Refusal::internal())??;
         Ok::<_, Refusal>(answered)
     };
-    match done.await {
-        Ok(answered) => answer().json(answered),
-        Err(refusal) => refusal.answer(),
-    }
+    tell(done.await)
 }

@@ -12,7 +12,7 @@ use serde_json::{Value, json};
 use world_data::World;
 
 use super::refusal::Refusal;
-use super::{AUDIT, answer, enter, read};
+use super::{AUDIT, enter, read, tell};
 use crate::http::Host;
 
 /// The longest name of a backup.
@@ -90,10 +90,7 @@ async fn backup<W: World>(
             "folder": folder, "epoch": made.epoch, "bytes": made.bytes,
         }))
     };
-    match done.await {
-        Ok(made) => answer().json(made),
-        Err(refusal) => refusal.answer(),
-    }
+    tell(done.await)
 }
 
 async fn drain<W: World>(
@@ -110,10 +107,7 @@ async fn drain<W: World>(
             "draining": true, "limit_seconds": host.config.shutdown_limit().as_secs(),
         }))
     };
-    match done.await {
-        Ok(begun) => answer().json(begun),
-        Err(refusal) => refusal.answer(),
-    }
+    tell(done.await)
 }
 
 #[cfg(test)]

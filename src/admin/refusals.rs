@@ -7,7 +7,7 @@ use actors::Refused;
 use serde::{Deserialize, Serialize};
 use world_data::World;
 
-use super::{answer, enter, read};
+use super::{enter, read, tell};
 use crate::http::Host;
 
 /// What is asked for.
@@ -39,8 +39,5 @@ async fn ask<W: World>(
         let sessions = host.runtime.refused(most);
         Ok::<_, super::Refusal>(Answer { sessions })
     };
-    match done.await {
-        Ok(told) => answer().json(told),
-        Err(refusal) => refusal.answer(),
-    }
+    tell(done.await)
 }
