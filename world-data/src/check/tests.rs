@@ -628,6 +628,11 @@ fn what_only_unreachable_objects_lead_to_is_unreachable_and_no_fault() {
     let mut lost: Vec<_> = run(&engine, |task| {
         let inner = task.create(Farmer::default())?;
         let outer = task.create(Farmer { heir: Some(inner) })?;
+        // By a name and two steps more: not lost.
+        let third = task.create(Farmer::default())?;
+        let second = task.create(Farmer { heir: Some(third) })?;
+        let first = task.create(Farmer { heir: Some(second) })?;
+        task.bind("first", first.id())?;
         Ok(vec![inner.id().raw(), outer.id().raw()])
     });
     lost.sort_unstable();

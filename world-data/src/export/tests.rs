@@ -240,6 +240,7 @@ fn damage_is_exported_as_the_bytes_that_it_is() {
     for (table, key, row) in [
         ("rows", &[1_u8; 16][..], &[7_u8, 7][..]),
         ("names", &[0; 9], &[]),
+        ("names", b"\0\0\0\0\0\0\0\0far", &[0; 8]),
         ("where", &[9; 8], &[0; 8]),
         ("sessions", &[2; 16], &[0xC1]),
         ("meta", b"more", &[0, 1]),
