@@ -29,6 +29,12 @@ use crate::waiting::Waiting;
 const FIRST: f64 = 4.0;
 /// Inputs whose effect is awaited in frames; older ones are given up.
 const MAX_INPUTS: usize = 32;
+/// Bots that talk to all: the first few, so that what is heard grows with the bots and no faster.
+const TALKERS: u32 = 4;
+/// One deed of theirs in so many is a word to all.
+const TALK_EVERY: u32 = 8;
+/// The channel that all hear.
+const WORLD: &str = "world";
 
 /// A bot in the meadow.
 #[derive(Debug)]
@@ -38,6 +44,7 @@ pub(crate) struct Player {
     mate: usize,
     due: Instant,
     first: bool,
+    talks: bool,
     purse: Purse,
     rng: SmallRng,
     sight: Sight,
@@ -65,6 +72,7 @@ impl Player {
             you,
             due: Instant::now(),
             first: true,
+            talks: birth.number < TALKERS,
             purse: Purse::default(),
             sight: Sight::new(&birth.welcome),
             waiting: Waiting::new(Rc::clone(&birth.stats)),
@@ -150,6 +158,9 @@ impl Player {
             }
         }
         self.deeds = deeds;
+        if self.talks && self.rng.random_ratio(1, TALK_EVERY) {
+            connection.publish(WORLD, "hello, all").await?;
+        }
         Ok(pause)
     }
 
