@@ -33,6 +33,8 @@ const IMPATIENT = "[gateway]\nping_interval_seconds = 1\nping_timeout_seconds = 
 
 let folder;
 let browser;
+/** Everybody without a page: who is left when all is over keeps nothing waiting. */
+const others = [];
 
 before(async () => {
   folder = await mkdtemp(join(tmpdir(), "meadow-survive-"));
@@ -40,6 +42,7 @@ before(async () => {
 });
 
 after(async () => {
+  for (const client of others) client.close();
   await browser?.close();
   await rm(folder, { recursive: true, force: true });
 });
@@ -62,6 +65,7 @@ async function started(t, name, config = "", flags = []) {
 /** Somebody else, without a page, who has been told of what is around him. */
 async function somebody(server, name, options = {}) {
   const client = new Client({ url: server.socket, name: `${name}@${VILLAGE}`, codec: "msgpack", WebSocket, ...options });
+  others.push(client);
   await client.connect();
   while (!client.store.find(client.you)) await frames(client, 1);
   return client;
@@ -282,10 +286,11 @@ test("a tab that is frozen for a while shows the world as it is when it thaws", 
   const tab = await playing(t, run.server, "Ann");
   const bob = await somebody(run.server, "Bob");
   const { you } = await stateOf(tab);
+  const { gold } = await me(tab);
   const freeze = await frozen(tab);
   await meanwhile(bob, you);
   await freeze.wake();
-  await wokenUp(tab, bob);
+  await wokenUp(tab, bob, gold);
   assert.ok((await seenBy(tab)).longestGap > NAP_FRAMES * 25, "it was frozen");
   await showsTheWorld(tab, run.server);
   assert.deepEqual(tab.errors, []);
@@ -312,14 +317,18 @@ async function meanwhile(bob, you) {
   await frames(bob, NAP_FRAMES);
 }
 
-/** The page is back, in its session, and has heard once of what it was given. */
-async function wokenUp(tab, bob) {
-  await until(tab, ({ state, gold }, given) => state === "online" && gold === given, bob.given);
+/**
+ * The page is back, in its session, and has heard once of what it was given beside the `had` that it
+ * had: where it begins there may be a coin within its reach.
+ */
+async function wokenUp(tab, bob, had) {
+  const now = had + bob.given;
+  await until(tab, ({ state, gold }, due) => state === "online" && gold === due, now);
   const seen = await seenBy(tab);
   assert.equal(seen.now, seen.session);
   assert.deepEqual(seen.welcomes.filter((resumed) => !resumed), []);
   assert.equal(seen.given, bob.given, "the gift is told once");
-  assert.equal((await me(tab)).gold, bob.given);
+  assert.equal((await me(tab)).gold, now);
 }
 
 test("a machine that sleeps until the server gives the socket up: the page resumes its session", { timeout: TEST_MS }, async (t) => {
@@ -327,6 +336,7 @@ test("a machine that sleeps until the server gives the socket up: the page resum
   const tab = await playing(t, run.server, "Ann");
   const bob = await somebody(run.server, "Bob");
   const { you } = await stateOf(tab);
+  const { gold } = await me(tab);
   const before = await ended(run.server, "too_slow") + await ended(run.server, "closed");
   const sleep = await asleep(t);
   await meanwhile(bob, you);
@@ -335,7 +345,7 @@ test("a machine that sleeps until the server gives the socket up: the page resum
     return await ended(run.server, "too_slow") + await ended(run.server, "closed") > before;
   });
   sleep.wake();
-  await wokenUp(tab, bob);
+  await wokenUp(tab, bob, gold);
   assert.deepEqual((await seenBy(tab)).welcomes, [true], "resumed, once");
   await showsTheWorld(tab, run.server);
   assert.deepEqual(tab.errors, []);
