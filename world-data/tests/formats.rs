@@ -17,8 +17,8 @@ use world_data::backup::backup;
 use world_data::check::check;
 use world_data::export::export;
 use world_data::{
-    Call, Caller, Class, Effect, Engine, Entity, Fault, Kinds, Map, NoClients, Object, ObjectId,
-    Options, Outcome, Owner, Payload, Point, Ref, SessionId, Stop, Task, World,
+    Call, Class, Effect, Engine, Entity, Fault, Kinds, Map, NoClients, Object, Options, Outcome,
+    Owner, Payload, Point, Ref, SessionId, Stop, Task, World,
 };
 
 const EVENTS_KEPT: usize = 16;
@@ -75,18 +75,6 @@ impl World for Attic {
         task.bind("plain", plain.id())?;
         let dust = Chore::Dust { the: plain };
         task.every(Owner::tied(placed), Duration::from_mins(1), &dust)?;
-        Ok(())
-    }
-    fn login(&self, _: &mut Task<'_>, _: &Caller) -> Result<Option<ObjectId>, Stop> {
-        Ok(None)
-    }
-    fn logout(&self, _: &mut Task<'_>, _: &Caller) -> Result<(), Stop> {
-        Ok(())
-    }
-    fn command(&self, _: &mut Task<'_>, _: &Caller, (): &()) -> Result<(), Stop> {
-        Ok(())
-    }
-    fn input(&self, _: &mut Task<'_>, _: &Caller, (): &()) -> Result<(), Stop> {
         Ok(())
     }
     fn view(&self, _: Entity<'_>) -> Option<()> {

@@ -19,7 +19,7 @@ use crate::object::{Object, Ref};
 use crate::session::SessionRecord;
 use crate::store::tamper;
 use crate::task::{Stop, Task};
-use crate::world::{Caller, Entity};
+use crate::world::Entity;
 
 /// An entity.
 #[derive(Debug, Clone, Default, Serialize, Deserialize)]
@@ -62,18 +62,6 @@ impl World for Croft {
         Kinds::new().with::<Hen>().with::<Farmer>()
     }
     fn genesis(&self, _: &mut Task<'_>) -> Result<(), Stop> {
-        Ok(())
-    }
-    fn login(&self, _: &mut Task<'_>, _: &Caller) -> Result<Option<ObjectId>, Stop> {
-        Ok(None)
-    }
-    fn logout(&self, _: &mut Task<'_>, _: &Caller) -> Result<(), Stop> {
-        Ok(())
-    }
-    fn command(&self, _: &mut Task<'_>, _: &Caller, (): &()) -> Result<(), Stop> {
-        Ok(())
-    }
-    fn input(&self, _: &mut Task<'_>, _: &Caller, (): &()) -> Result<(), Stop> {
         Ok(())
     }
     fn view(&self, _: Entity<'_>) -> Option<()> {

@@ -14,10 +14,10 @@ use super::*;
 use crate::effect::{Effect, NoClients, Outcome, Payload, SessionId};
 use crate::engine::{Call, Class, Engine, Options};
 use crate::line::Point;
-use crate::object::{Object, ObjectId};
+use crate::object::Object;
 use crate::store::tamper;
 use crate::task::{Stop, Task};
-use crate::world::{Caller, Entity};
+use crate::world::Entity;
 
 /// With all that is hard to say in JSON.
 #[derive(Debug, Clone, Default, Serialize, Deserialize)]
@@ -93,18 +93,6 @@ impl World for Attic {
             task.after(plain, Duration::from_hours(1), &words)?;
             task.every(id, Duration::from_mins(1), &words)?;
         }
-        Ok(())
-    }
-    fn login(&self, _: &mut Task<'_>, _: &Caller) -> Result<Option<ObjectId>, Stop> {
-        Ok(None)
-    }
-    fn logout(&self, _: &mut Task<'_>, _: &Caller) -> Result<(), Stop> {
-        Ok(())
-    }
-    fn command(&self, _: &mut Task<'_>, _: &Caller, (): &()) -> Result<(), Stop> {
-        Ok(())
-    }
-    fn input(&self, _: &mut Task<'_>, _: &Caller, (): &()) -> Result<(), Stop> {
         Ok(())
     }
     fn view(&self, _: Entity<'_>) -> Option<()> {
